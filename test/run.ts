@@ -1,0 +1,76 @@
+/**
+ * `npm test [-- PATTERN …]`: gets what the tests need beyond npm, runs `npm run check` and then every test, and ends with
+ * one line, `N passed, N failed, N skipped`. With patterns, only the test files whose paths match, without the check.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { check } from "./check.ts";
+import { installPrerequisites } from "./kit/install.ts";
+
+const root = resolve(fileURLToPath(import.meta.url), "../..");
+
+/** What jest writes with --json, as far as it is read here. */
+interface JestReport {
+  numPassedTests: number;
+  numFailedTests: number;
+  numPendingTests: number;
+  numRuntimeErrorTestSuites: number;
+  testResults: { name: string; assertionResults: { status: string; fullName: string }[] }[];
+}
+
+function runJest(patterns: readonly string[]): JestReport | undefined {
+  const directory = mkdtempSync(join(tmpdir(), "atrium-test-"));
+  try {
+    const report = join(directory, "report.json");
+    const jest = join(root, "node_modules/jest/bin/jest.js");
+    const flags = ["--experimental-vm-modules", "--disable-warning=ExperimentalWarning"];
+    spawnSync(process.execPath, [...flags, jest, "--json", `--outputFile=${report}`, ...patterns], {
+      cwd: root,
+      // jest repeats its report on standard output; people read the reporter's lines on standard error.
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    return JSON.parse(readFileSync(report, "utf8"));
+  } catch (error) {
+    process.stderr.write(`jest left no report: ${error instanceof Error ? error.message : error}\n`);
+    return undefined;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function skippedTests(report: JestReport): string[] {
+  return report.testResults.flatMap(({ assertionResults }) =>
+    assertionResults.filter(({ status }) => status === "pending").map(({ fullName }) => fullName),
+  );
+}
+
+function main(patterns: readonly string[]): number {
+  if (patterns.includes("--help")) {
+    process.stdout.write(`npm test                 install what is missing, check the sources, run every test
+npm test -- PATTERN …    run the test files whose paths match, nothing else
+ATRIUM_INSTALL=0         install nothing; what cannot run then is reported as skipped
+CI=true                  a skipped test is a failure
+`);
+    return 0;
+  }
+  installPrerequisites();
+  const checked = patterns.length === 0 ? check() : { failed: [], all: [] };
+  const report = runJest(patterns);
+  const skipped = report === undefined ? [] : skippedTests(report);
+
+  for (const step of checked.failed) process.stdout.write(`FAILED npm run check: ${step}\n`);
+  for (const name of skipped) process.stdout.write(`SKIPPED ${name}\n`);
+  const strict = process.env.CI === "true" && skipped.length > 0;
+  if (strict) process.stdout.write("CI=true: every test must run; what is missing is named above\n");
+
+  const passed = (report?.numPassedTests ?? 0) + checked.all.length - checked.failed.length;
+  const failed =
+    (report === undefined ? 1 : report.numFailedTests + report.numRuntimeErrorTestSuites) + checked.failed.length;
+  process.stdout.write(`${passed} passed, ${failed} failed, ${skipped.length} skipped\n`);
+  return failed > 0 || passed === 0 || strict ? 1 : 0;
+}
+
+process.exitCode = main(process.argv.slice(2));
