@@ -1,0 +1,43 @@
+import type { AtSign } from "@atrium/protocol";
+import { Channel } from "./channel.ts";
+import { ClientError } from "./errors.ts";
+import { type Address, formatAddress, loopback, type Platform, parseAddress } from "./platform.ts";
+import { withRetries } from "./retry.ts";
+import { openTls } from "./tls.ts";
+
+/**
+ * Asks the directory where the atServer of an atSign is.
+ *
+ * @throws {ClientError} `not_found` when the directory does not know the atSign; `unreachable`, `timeout`, `untrusted`, `corrupt`
+ */
+export function lookUpAtServer(atSign: AtSign, platform: Platform, timeoutMs: number): Promise<Address> {
+  return withRetries(async () => {
+    const address = platform.directory;
+    const what = "the directory";
+    const socket = await openTls({ what, address, dial: loopback(address), ca: platform.ca }, timeoutMs);
+    return await askDirectory(socket, atSign, timeoutMs, formatAddress(address));
+  });
+}
+
+/** The dialogue: a greeting, the name without `@`, and `host:port` or `null`. */
+export async function askDirectory(
+  stream: Parameters<typeof Channel.open>[0],
+  atSign: AtSign,
+  timeoutMs: number,
+  where: string,
+): Promise<Address> {
+  const channel = await Channel.open(stream, { what: "the directory", timeoutMs, maxReplyBytes: 512 });
+  if (typeof channel === "string")
+    throw new ClientError("unreachable", `the directory at ${where} does not accept requests`);
+  await using open = channel;
+  const answer = await open.exchange(atSign.slice(1));
+  if (answer === "null") {
+    throw new ClientError("not_found", `the directory at ${where} does not know ${atSign}`, {
+      advice: "Check the spelling, and whether this is the right platform.",
+    });
+  }
+  const address = parseAddress(answer);
+  if (address === undefined)
+    throw new ClientError("corrupt", `the directory at ${where} gave no address for ${atSign}`);
+  return address;
+}
