@@ -1,0 +1,46 @@
+import { normalise, type Syntax } from "./syntax.ts";
+import { config } from "./verbs/config.ts";
+import { cram } from "./verbs/cram.ts";
+import { deleteRecord } from "./verbs/delete.ts";
+import { from } from "./verbs/from.ts";
+import { info } from "./verbs/info.ts";
+import { llookup } from "./verbs/llookup.ts";
+import { lookup } from "./verbs/lookup.ts";
+import { noop } from "./verbs/noop.ts";
+import { pkam } from "./verbs/pkam.ts";
+import { plookup } from "./verbs/plookup.ts";
+import { scan } from "./verbs/scan.ts";
+import { stats } from "./verbs/stats.ts";
+import { update } from "./verbs/update.ts";
+import { updateMeta } from "./verbs/update-meta.ts";
+
+/** Every verb. One that is not here is an unknown command. */
+export const syntaxes = [
+  from,
+  cram,
+  pkam,
+  info,
+  noop,
+  scan,
+  update,
+  updateMeta,
+  llookup,
+  lookup,
+  plookup,
+  deleteRecord,
+  stats,
+  config,
+] as const;
+
+const verbs: ReadonlySet<string> = new Set(syntaxes.map(({ verb }: Pick<Syntax<unknown>, "verb">) => verb));
+
+/**
+ * @param line a command without newline
+ * @returns the `verb` of the syntax that reads it; undefined for an unknown command
+ */
+export function verbOf(line: string): string | undefined {
+  const [, first = "", second = ""] = /^([a-z]+)(?:\s|:([a-z]+)(?=:)|:|$)/i.exec(normalise(line)) ?? [];
+  const both = `${first}:${second}`.toLowerCase();
+  if (verbs.has(both)) return both;
+  return verbs.has(first) ? first : undefined;
+}

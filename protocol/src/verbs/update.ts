@@ -1,0 +1,37 @@
+import { ProtocolError } from "../errors.ts";
+import { storedKey } from "../key.ts";
+import type { MetadataChange } from "../metadata.ts";
+import { formatMetadata, readMetadata } from "../metadata-text.ts";
+import { syntax } from "../syntax.ts";
+import { parseUpdateJson } from "./update-json.ts";
+
+export interface UpdateParams {
+  /** the stored form; whether it may be written is not judged, see `checkUpdatable` */
+  readonly key: string;
+  readonly value: string;
+  readonly metadata: MetadataChange;
+}
+
+/** A name as `update` takes it: the owner may be missing, the scope may be one that is refused later. */
+const keyPattern =
+  /^:((?:(?:cached:)?(?:public|private|local|@[^:@\s]+):)?[^:@\s]+(?:@[^:@\s]+)?|privatekey:at_pkam_publickey)$/i;
+
+/** `update[:<metadata>]:<key> <value>` — write a record. `update:json:{…}` says the same. */
+export const update = syntax<UpdateParams>({
+  verb: "update",
+  usage: "update[:<metadata>]:[public:|<@atSign>:]<name>[<@owner>] <value>",
+  pattern: /^update(?::json:(?<json>\{.*)|(?<head>:[^ ]+) (?<value>.+))$/is,
+  parse({ json, head = "", value = "" }) {
+    if (json !== undefined) return parseUpdateJson(json);
+    const { metadata, end } = readMetadata(head, 0);
+    const key = keyPattern.exec(end === 0 ? head : head.slice(end))?.[1];
+    return key === undefined ? undefined : { key: storedKey(key), value, metadata };
+  },
+  format({ key, value, metadata }) {
+    if (!keyPattern.test(`:${key}`)) throw new ProtocolError("invalid_syntax", `${key} cannot be updated`);
+    if (value === "" || value !== value.trimEnd()) {
+      throw new ProtocolError("invalid_syntax", "a value cannot be empty nor end in white space");
+    }
+    return `update${formatMetadata(metadata)}:${key} ${value}`;
+  },
+});
