@@ -2,21 +2,20 @@ import type { AtSign } from "@atrium/protocol";
 import { Channel } from "./channel.ts";
 import { ClientError } from "./errors.ts";
 import { type Address, formatAddress, loopback, type Platform, parseAddress } from "./platform.ts";
-import { withRetries } from "./retry.ts";
 import { openTls } from "./tls.ts";
+
+const what = "the directory";
+const maxReplyBytes = 512;
 
 /**
  * Asks the directory where the atServer of an atSign is.
  *
  * @throws {ClientError} `not_found` when the directory does not know the atSign; `unreachable`, `timeout`, `untrusted`, `corrupt`
  */
-export function lookUpAtServer(atSign: AtSign, platform: Platform, timeoutMs: number): Promise<Address> {
-  return withRetries(async () => {
-    const address = platform.directory;
-    const what = "the directory";
-    const socket = await openTls({ what, address, dial: loopback(address), ca: platform.ca }, timeoutMs);
-    return await askDirectory(socket, atSign, timeoutMs, formatAddress(address));
-  });
+export async function lookUpAtServer(atSign: AtSign, platform: Platform, timeoutMs: number): Promise<Address> {
+  const address = platform.directory;
+  const socket = await openTls({ what, address, dial: loopback(address), ca: platform.ca }, timeoutMs);
+  return await askDirectory(socket, atSign, timeoutMs, formatAddress(address));
 }
 
 /** The dialogue: a greeting, the name without `@`, and `host:port` or `null`. */
@@ -26,7 +25,7 @@ export async function askDirectory(
   timeoutMs: number,
   where: string,
 ): Promise<Address> {
-  const channel = await Channel.open(stream, { what: "the directory", timeoutMs, maxReplyBytes: 512 });
+  const channel = await Channel.open(stream, { what, timeoutMs, maxReplyBytes });
   if (typeof channel === "string")
     throw new ClientError("unreachable", `the directory at ${where} does not accept requests`);
   await using open = channel;

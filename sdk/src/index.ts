@@ -1,1 +1,28 @@
-export {};
+/**
+ * A client for the Atsign Protocol.
+ *
+ * ```ts
+ * const atSign = parseAtSign("@alice");
+ * const platform = findPlatform({ platform: ".atrium/platform.json" });
+ * const keys = await readKeyFile(atSign, keyFileOf(atSign));
+ *
+ * await using alice = await Client.open({ atSign, platform, keys });
+ * await alice.put("phone.demo", "+1 555 0100");
+ * const { value } = await alice.get("phone.demo");
+ * ```
+ */
+
+export { type AtSign, parseAtSign } from "@atrium/protocol";
+export { type ActivationOptions, activate } from "./activate.ts";
+export { type AtKeys, keyFileOf, readKeyFile } from "./atkeys.ts";
+export {
+  Client,
+  type ClientOptions,
+  type Entry,
+  type Inspection,
+  inspect,
+  type PutOptions,
+  type Written,
+} from "./client.ts";
+export { ClientError, type Reason } from "./errors.ts";
+export { type Address, findPlatform, type Platform, type PlatformSources, readPlatform } from "./platform.ts";
