@@ -11,6 +11,7 @@ export {
 export { type ErrorName, errors, formatError, maxErrorBytes, ProtocolError, parseError } from "./errors.ts";
 export { decodeLine, LineSplitter, maxLineBytes, stripPrompt } from "./framing.ts";
 export {
+  checkKeyLength,
   checkUpdatable,
   formatKey,
   isCommitted,
@@ -19,8 +20,6 @@ export {
   type Key,
   type KeyType,
   keyType,
-  maxCachedKeyLength,
-  maxKeyLength,
   namespaceOf,
   parseKey,
 } from "./key.ts";

@@ -28,8 +28,8 @@ export type KeyType =
   | "invalidKey";
 
 /** UTF-16 units of a stored name. */
-export const maxKeyLength = 248;
-export const maxCachedKeyLength = 255;
+const maxKeyLength = 248;
+const maxCachedKeyLength = 255;
 
 // No white space: the range of symbols has some.
 const symbols = "\\xa9\\xae\\u200b-\\u2027\\u202a-\\u202e\\u2030-\\u205e\\u2060-\\u2fff\\u3001-\\u3300\\ufe00-\\ufe0f";
@@ -134,7 +134,7 @@ export function isCommitted(stored: string): boolean {
   // Names without an owner, privatekey: among them, cannot be read back by the clients' parsers.
   if (!stored.includes("@")) return false;
   if (/^(?:private:|privatekey:|local:|public:_(?!_))/.test(stored)) return false;
-  return !/\.__(?:manage|(?:public|private|self)_keys)[.@]/.test(stored);
+  return !/\.__manage@|\.__(?:public|private|self)_keys[.@]/.test(stored);
 }
 
 /**
@@ -155,6 +155,13 @@ export function isProtected(stored: string, owner: AtSign): boolean {
   return ["publickey", "signing_publickey", "signing_privatekey"].some((entity) => name === `${entity}${owner}`);
 }
 
+/** @throws {ProtocolError} `invalid_key` for a name that is too long for any record */
+export function checkKeyLength(stored: string): void {
+  const allowed = stored.startsWith("cached:") ? maxCachedKeyLength : maxKeyLength;
+  if (stored.length <= allowed) return;
+  throw new ProtocolError("invalid_key", `key length ${stored.length} is greater than max allowed ${allowed} chars`);
+}
+
 /**
  * Checks that an owner's client may write a record.
  *
@@ -168,12 +175,7 @@ export function checkUpdatable(stored: string, owner: AtSign): void {
     const detail = `Invalid update command - sharedBy atsign ${sharedBy} should be same as current atsign ${owner}`;
     throw new ProtocolError("invalid_key", detail);
   }
-  const allowed = cached ? maxCachedKeyLength : maxKeyLength;
-  // Before the type: patterns are only tried on names of bounded length.
-  if (stored.length > allowed) {
-    const detail = `key length ${stored.length} is greater than max allowed ${allowed} chars`;
-    throw new ProtocolError("invalid_key", detail);
-  }
+  checkKeyLength(stored); // before the type, whose patterns are for names of bounded length
   // private:blocklist is reserved and yet private: the prefix decides first.
   const type = scope === "private" && !cached ? "privateKey" : keyType(stored);
   if (!updatable.has(type)) throw new ProtocolError("invalid_key", `You may not update keys of type KeyType.${type}`);

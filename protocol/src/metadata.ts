@@ -85,8 +85,8 @@ export function isLive(
 /**
  * The metadata of a record after a write.
  *
- * Spans of time that are not given again count from this write on. `createdAt` and `updatedAt` of the change are not
- * used: the server's clock decides.
+ * Spans of time that are not given again count from this write on. An instant that is given wins over a span.
+ * `createdAt` and `updatedAt` of the change are not used: there the server's clock decides.
  *
  * @param previous of the record that is replaced; undefined when there is none or when it has expired
  * @param at `now` in epoch milliseconds; `by` who writes
@@ -116,12 +116,10 @@ function mergeLife(previous: RecordMetadata | undefined, change: MetadataChange,
   // An instant that is given without its span replaces the span: there is nothing left to count from a later write.
   const ttb = change.ttb ?? (change.availableAt === undefined ? previous?.ttb : undefined);
   const ttl = change.ttl ?? (change.expiresAt === undefined ? previous?.ttl : undefined);
-  return {
-    ttb,
-    ttl,
-    availableAt: change.availableAt ?? instant(ttb, now, previous?.availableAt),
-    expiresAt: change.expiresAt ?? instant(ttl, now + (ttb ?? 0), previous?.expiresAt),
-  };
+  const availableAt = change.availableAt ?? instant(ttb, now, previous?.availableAt);
+  const birth = Math.max(now, availableAt ?? now);
+  const expiresAt = change.expiresAt ?? instant(ttl, birth, previous?.expiresAt);
+  return { ttb, ttl, availableAt, expiresAt };
 }
 
 /** `from + span`; none for a span of 0; what was there before where no span is known. */

@@ -34,14 +34,15 @@ export function syntax<P>({ verb, usage, pattern, parse, format }: Definition<P>
   return {
     verb,
     parse(line) {
-      const groups = pattern.exec(normalise(line))?.groups;
-      const params = groups === undefined ? undefined : parse(groups);
+      const text = normalise(line);
+      const groups = text.includes("\n") ? undefined : pattern.exec(text)?.groups;
+      const params = groups && parse(groups);
       if (params === undefined) throw new ProtocolError("invalid_syntax", `Invalid syntax. ${usage}`);
       return params;
     },
     format(params) {
       const line = format(params);
-      if (/[\r\n]/.test(line)) throw new ProtocolError("invalid_syntax", `${verb} cannot hold more than one line`);
+      if (line.includes("\n")) throw new ProtocolError("invalid_syntax", `${verb} cannot hold more than one line`);
       return line;
     },
   };

@@ -23,8 +23,9 @@ export const update = syntax<UpdateParams>({
   pattern: /^update(?::json:(?<json>\{.*)|(?<head>:[^ ]+) (?<value>.+))$/is,
   parse({ json, head = "", value = "" }) {
     if (json !== undefined) return parseUpdateJson(json);
-    const { metadata, end } = readMetadata(head, 0);
-    const key = keyPattern.exec(end === 0 ? head : head.slice(end))?.[1];
+    const own = value.length > largeValueLength ? copied(head) : head;
+    const { metadata, end } = readMetadata(own, 0);
+    const key = keyPattern.exec(own.slice(end))?.[1];
     return key === undefined ? undefined : { key: storedKey(key), value, metadata };
   },
   format({ key, value, metadata }) {
@@ -35,3 +36,13 @@ export const update = syntax<UpdateParams>({
     return `update${formatMetadata(metadata)}:${key} ${value}`;
   },
 });
+
+/**
+ * A part of a string keeps the whole of it in memory. Who keeps the key and metadata of a record and lets go of its value
+ * must not hold on to a long line.
+ */
+const largeValueLength = 16_384;
+
+function copied(text: string): string {
+  return Buffer.from(text).toString();
+}
