@@ -6,6 +6,7 @@ import {
   llookup,
   lookup,
   type MetadataChange,
+  ProtocolError,
   parseMetadataJson,
   plookup,
   type RecordMetadata,
@@ -14,7 +15,7 @@ import {
 } from "@atrium/protocol";
 import type { AtKeys } from "./atkeys.ts";
 import { Connection } from "./connection.ts";
-import { verifyText } from "./crypto.ts";
+import { KeyFormatError, verifyText } from "./crypto.ts";
 import { lookUpAtServer } from "./directory.ts";
 import { ClientError } from "./errors.ts";
 import { logIn } from "./login.ts";
@@ -175,10 +176,7 @@ export class Client implements AsyncDisposable {
   async #getOwn(key: OwnedKey): Promise<Entry> {
     const text = formatKey(key);
     const { encryption, selfEncryptionKey } = this.#options.keys;
-    const { value, metadata } = record(
-      await this.#send(`reading ${text}`, llookup.format({ part: "all", key: text })),
-      text,
-    );
+    const { value, metadata } = await this.#read(text, llookup.format({ part: "all", key: text }));
     if (value === undefined || isReserved(key)) return { key: text, value, metadata };
     if (key.scope !== "public")
       return { key: text, value: decodeEncrypted(value, metadata, selfEncryptionKey), metadata };
@@ -187,12 +185,9 @@ export class Client implements AsyncDisposable {
 
   async #getPublicOf(key: OwnedKey): Promise<Entry> {
     const text = formatKey(key);
-    const { value, metadata } = record(
-      await this.#send(
-        `reading ${text}`,
-        plookup.format({ bypassCache: false, part: "all", name: key.name, owner: key.owner }),
-      ),
+    const { value, metadata } = await this.#read(
       text,
+      plookup.format({ bypassCache: false, part: "all", name: key.name, owner: key.owner }),
     );
     if (value === undefined || isReserved(key)) return { key: text, value, metadata };
     if (metadata.dataSignature === undefined) return signedEntry(text, value, metadata, "");
@@ -202,6 +197,15 @@ export class Client implements AsyncDisposable {
       if (!(error instanceof ClientError && error.reason === "corrupt")) throw error;
       // Our atServer keeps keys of others for a day; this one may have been replaced since.
       return signedEntry(text, value, metadata, await this.#publicKeyOf(key.owner, true));
+    }
+  }
+
+  async #read(key: string, command: string): Promise<ReturnType<typeof record>> {
+    try {
+      return record(await this.#send(`reading ${key}`, command), key);
+    } catch (error) {
+      if (!(error instanceof ClientError && error.code === "AT0015")) throw error;
+      throw noRecord(key, error);
     }
   }
 
@@ -298,14 +302,19 @@ function signedEntry(key: string, value: string, metadata: Partial<RecordMetadat
   const { dataSignature } = metadata;
   const decoded = decodePublic(value, metadata);
   if (dataSignature === undefined) return { key, value: decoded, metadata, signed: false };
-  if (verifyText(decoded, dataSignature, publicKey)) return { key, value: decoded, metadata, signed: true };
+  try {
+    if (verifyText(decoded, dataSignature, publicKey)) return { key, value: decoded, metadata, signed: true };
+  } catch (cause) {
+    if (!(cause instanceof KeyFormatError)) throw cause;
+    throw new ClientError("corrupt", `${key}: its owner has no valid public key`, { cause });
+  }
   throw new ClientError("corrupt", `${key}: the signature does not fit the value`);
 }
 
 /** The JSON form of a record, `{ key, data, metaData }`; some servers answer `null` for one that is expired. */
 function record(reply: string, key: string): { value: string | undefined; metadata: Partial<RecordMetadata> } {
   const object = json(reply);
-  if (object === null) throw new ClientError("not_found", `${key} is not there (any more)`);
+  if (object === null) throw noRecord(key);
   if (typeof object !== "object" || !("data" in object || "metaData" in object)) {
     throw new ClientError("corrupt", "the atServer answered no record");
   }
@@ -313,7 +322,19 @@ function record(reply: string, key: string): { value: string | undefined; metada
   if (data !== undefined && data !== null && typeof data !== "string") {
     throw new ClientError("corrupt", "the atServer answered a record whose value is no text");
   }
-  return { value: data ?? undefined, metadata: parseMetadataJson(metaData) };
+  try {
+    return { value: data ?? undefined, metadata: parseMetadataJson(metaData) };
+  } catch (cause) {
+    if (!(cause instanceof ProtocolError)) throw cause;
+    throw new ClientError("corrupt", `the atServer answered a record with damaged metadata: ${cause.message}`, {
+      cause,
+    });
+  }
+}
+
+function noRecord(key: string, cause?: ClientError): ClientError {
+  const advice = "It may have expired or not be born yet. The command scan lists the keys of your own records.";
+  return new ClientError("not_found", `there is no record ${key}`, { advice, code: cause?.code, cause });
 }
 
 function json(reply: string): unknown {

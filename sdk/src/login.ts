@@ -29,7 +29,7 @@ export async function proveSecret(connection: Connection, atSign: AtSign, secret
 async function challenge(connection: Connection, atSign: AtSign): Promise<string> {
   const text = await connection.send(from.format({ atSign }));
   // Nothing else is signed: the signature could be of use to somebody, elsewhere.
-  if (text.startsWith("_") && text.includes(`${atSign}:`)) return text;
+  if (/^_[^\s@:]+(@[^\s@:]+):[^\s@:]+$/.exec(text)?.[1] === atSign) return text;
   throw new ClientError("corrupt", `the atServer gave no challenge for ${atSign}`);
 }
 

@@ -1,7 +1,7 @@
 import { ClientError, type Reason } from "../errors.ts";
 
 /** The exit codes of `at`; `--help` has them too. */
-export const exitCodes = {
+const exitCodes = {
   invalid: 2,
   not_found: 3,
   authentication: 4,

@@ -1,8 +1,6 @@
 import { readFileSync } from "node:fs";
 import { ClientError, systemCode } from "../errors.ts";
-
-/** The most that a record's value may be, and thereby all that is ever read from a pipe. */
-const maxInputBytes = 10_230_000;
+import { maxValueBytes } from "../value.ts";
 
 /**
  * Reads all of standard input. One newline at the end is not part of it: tools end their output with one, as `at get` does.
@@ -14,8 +12,8 @@ export async function readInput(input: AsyncIterable<Uint8Array>): Promise<strin
   let length = 0;
   for await (const chunk of input) {
     length += chunk.length;
-    if (length > maxInputBytes + 1)
-      throw new ClientError("invalid", `standard input is longer than ${maxInputBytes} bytes`);
+    if (length > maxValueBytes + 1)
+      throw new ClientError("invalid", `standard input is longer than ${maxValueBytes} bytes`);
     chunks.push(chunk);
   }
   return utf8(Buffer.concat(chunks), "standard input").replace(/\n$/, "");

@@ -71,8 +71,9 @@ decrypt it. public:NAME.NAMESPACE is for everybody, in clear text.`;
 export async function run(args: readonly string[], surroundings: Surroundings): Promise<number> {
   const { stdout, stderr } = surroundings;
   // Before the command line is understood, faults in it have to be reported already.
-  const json = args.slice(0, args.includes("--") ? args.indexOf("--") : args.length).includes("--json");
-  const quiet = json || args.includes("--quiet");
+  const given = args.slice(0, args.includes("--") ? args.indexOf("--") : args.length);
+  const json = given.includes("--json");
+  const quiet = json || given.includes("--quiet");
   using progress = new Progress((line) => quiet || stderr.write(`at: ${line}\n`));
   const context = (options: GlobalOptions): Context => ({
     options,
