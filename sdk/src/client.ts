@@ -84,6 +84,7 @@ export class Client implements AsyncDisposable {
   readonly atSign: AtSign;
   readonly #options: ClientOptions;
   #connection: Promise<Connection>;
+  #closed = false;
 
   private constructor(options: ClientOptions, connection: Connection) {
     this.atSign = options.atSign;
@@ -155,7 +156,9 @@ export class Client implements AsyncDisposable {
     throw new ClientError("corrupt", "the atServer answered no list of keys");
   }
 
+  /** Closes the connection, and for good: every call fails from now on. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     const connection = await this.#connection.catch(() => undefined);
     await connection?.[Symbol.asyncDispose]();
   }
@@ -229,6 +232,7 @@ export class Client implements AsyncDisposable {
   async #connected(): Promise<Connection> {
     const current = this.#connection;
     const connection = await current.catch(() => undefined);
+    if (this.#closed) throw new ClientError("invalid", `the client of ${this.atSign} is closed`);
     if (connection?.usable) return connection;
     // Of several callers that find the connection lost, the first one replaces it.
     if (this.#connection === current) this.#connection = connectAsOwner(this.#options);

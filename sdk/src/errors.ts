@@ -30,7 +30,7 @@ export interface ClientErrorOptions {
   readonly cause?: unknown;
 }
 
-/** The one error that this library throws. The message says what failed; it holds no secret, key or value. */
+/** The one error that this library throws. The message says what failed; it holds no secret, no private key and no value. */
 export class ClientError extends Error {
   override readonly name = "ClientError";
   readonly reason: Reason;

@@ -212,6 +212,13 @@ describe("an atServer", () => {
     expect(atServer.commands.filter((line) => line.startsWith("from:"))).toHaveLength(1);
   });
 
+  test("is left for good by a client that is closed", async () => {
+    const alice = await open();
+    await alice[Symbol.asyncDispose]();
+    await expect(alice.scan()).rejects.toMatchObject({ reason: "invalid", message: "the client of @alice is closed" });
+    await alice[Symbol.asyncDispose]();
+  });
+
   test.each([
     ["no JSON", "data:{"],
     ["no record", "data:[]"],

@@ -36,8 +36,8 @@ export function exitCodeOf({ reason }: Failure): number {
 }
 
 /** Plain text: what failed, at which step, what to do next. */
-export function formatFailure({ message, step, advice }: Failure): string {
-  const lines = [`at: ${message}`];
+export function formatFailure({ reason, message, step, advice }: Failure): string {
+  const lines = [`at: ${reason === "internal" ? message : printable(message)}`];
   if (step !== undefined) lines.push(`    while ${step}`);
   if (advice !== undefined) lines.push(`    ${advice}`);
   return `${lines.join("\n")}\n`;
@@ -46,4 +46,9 @@ export function formatFailure({ message, step, advice }: Failure): string {
 /** One JSON object in one line. */
 export function formatFailureJson(failure: Failure): string {
   return `${JSON.stringify({ error: failure })}\n`;
+}
+
+/** What a server said, fit for a terminal: it shall not move the cursor, nor turn the direction of text. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, "\ufffd");
 }

@@ -6,7 +6,7 @@ import { ClientError } from "../errors.ts";
 import { atSignOf } from "../names.ts";
 import { findPlatform, formatAddress } from "../platform.ts";
 import { parseDuration } from "./duration.ts";
-import { exitCodeOf, failureOf, formatFailure, formatFailureJson } from "./failure.ts";
+import { exitCodeOf, failureOf, formatFailure, formatFailureJson, printable } from "./failure.ts";
 import { readInput, readSecret } from "./input.ts";
 import { Progress } from "./progress.ts";
 
@@ -42,7 +42,15 @@ interface Context {
 
 const defaultTimeoutMs = 20_000;
 
-const environmentHelp = `
+const generalHelp = `
+Examples:
+  at activate @alice --secret-file secret.txt
+  at put @alice phone.demo "+1 555 0100"
+  at put @alice public:nick.demo Al
+  at get @alice phone.demo
+  at get @bob public:nick.demo@alice
+  at scan @alice '\\.demo@'
+
 Where the platform is: --platform, or --directory with --ca, or ATRIUM_PLATFORM, or ATRIUM_DIRECTORY with
 ATRIUM_CA, or .atrium/platform.json in the current directory, which \`npm start\` writes.
 
@@ -115,7 +123,7 @@ function program(surroundings: Surroundings, context: (options: GlobalOptions) =
     )
     .option("--json", "print results and failures as JSON")
     .option("--quiet", "print results and failures only")
-    .addHelpText("after", environmentHelp)
+    .addHelpText("after", generalHelp)
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: () => undefined });
@@ -197,7 +205,7 @@ function program(surroundings: Surroundings, context: (options: GlobalOptions) =
     "prints the keys of all records, or of those that the regular expression finds",
     async (own, [name, regex], { hidden }) => {
       await using client = await connected(own, name);
-      for (const key of await client.scan({ regex, showHidden: hidden })) own.result({ key }, `${key}\n`);
+      for (const key of await client.scan({ regex, showHidden: hidden })) own.result({ key }, `${printable(key)}\n`);
     },
   ).option("--hidden", "also those whose names begin with _");
 
@@ -221,7 +229,7 @@ function program(surroundings: Surroundings, context: (options: GlobalOptions) =
       });
       const lines = [
         `${atSign}   ${formatAddress(address)}   ${activated ? "activated" : "not activated"}`,
-        ...Object.entries(server).map(([member, value]) => `${member}: ${String(value)}`),
+        ...Object.entries(server).map(([member, value]) => printable(`${member}: ${String(value)}`)),
       ];
       own.result({ atSign, address, activated, server }, `${lines.join("\n")}\n`);
     },
