@@ -31,7 +31,7 @@ export const ownedKeys: fc.Arbitrary<Key> = fc.oneof(
   }),
 );
 
-export const reservedKeys: fc.Arbitrary<Key> = fc
+const reservedKeys: fc.Arbitrary<Key> = fc
   .constantFrom("privatekey:at_pkam_publickey", "privatekey:at_secret", "configkey", "_latestnotificationid")
   .map((name) => ({ cached: false, scope: "reserved", name }));
 

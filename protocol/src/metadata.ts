@@ -8,7 +8,7 @@ export interface PublicKeyHash {
 }
 
 /** The members that are text, opaque to a server. */
-export interface TextMetadata {
+interface TextMetadata {
   readonly dataSignature?: string;
   readonly sharedKeyEnc?: string;
   readonly pubKeyCS?: string;

@@ -11,8 +11,9 @@ export interface LookupParams {
   readonly owner: AtSign;
 }
 
-/** `lookup:[bypassCache:true:][meta:|all:]<name>@<owner>` — read what an owner shares with the caller. */
-export const lookup = lookupSyntax("lookup");
+/** An option that stands where the name should is one too many, not a name. */
+const name = "(?!(?:bypasscache|meta|all):)[^:@\\s][^@\\s]*";
+const wholeName = new RegExp(`^${name}$`, "i");
 
 /** The form that `lookup` and `plookup` have in common. */
 export function lookupSyntax(verb: string): Syntax<LookupParams> {
@@ -20,7 +21,7 @@ export function lookupSyntax(verb: string): Syntax<LookupParams> {
     verb,
     usage: `${verb}:[bypassCache:<true|false>:][meta:|all:]<name><@owner>`,
     pattern: new RegExp(
-      `^${verb}:(?:bypassCache:(?<bypassCache>true|false):)?(?:(?<part>meta|all):)?(?<name>[^:@\\s][^@\\s]*)(?<owner>@[^:@\\s]+)$`,
+      `^${verb}:(?:bypassCache:(?<bypassCache>true|false):)?(?:(?<part>meta|all):)?(?<name>${name})(?<owner>@[^:@\\s]+)$`,
       "i",
     ),
     parse: ({ bypassCache, part = "value", name = "", owner = "" }) => ({
@@ -30,10 +31,13 @@ export function lookupSyntax(verb: string): Syntax<LookupParams> {
       owner: parseAtSign(owner),
     }),
     format({ bypassCache, part, name, owner }) {
-      if (!/^(?!bypasscache:|meta:|all:)[^:@\s][^@\s]*$/i.test(name)) {
+      if (!wholeName.test(name)) {
         throw new ProtocolError("invalid_syntax", `${name} cannot be looked up`);
       }
       return `${verb}:${bypassCache ? "bypassCache:true:" : ""}${part === "value" ? "" : `${part}:`}${name}${owner}`;
     },
   });
 }
+
+/** `lookup:[bypassCache:true:][meta:|all:]<name>@<owner>` — read what an owner shares with the caller. */
+export const lookup = lookupSyntax("lookup");

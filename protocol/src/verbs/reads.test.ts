@@ -76,7 +76,7 @@ describe("scan", () => {
     expect(scan.parse(line)).toEqual(params);
   });
 
-  test.each(["scan:", "scan:x", "scan a b", "scan:showhidden:maybe", "scan:page:x", "scan:bob"])(
+  test.each(["scan:", "scan:x", "scan a b", "scan:showhidden:maybe", "scan:page:x", "scan:bob", "scan :x", "scan\r:x"])(
     "%s is wrong",
     (line) => {
       expect(() => scan.parse(line)).toThrow(expect.objectContaining({ code: "AT0003" }));
@@ -108,4 +108,8 @@ describe("stats", () => {
   ])("%s is wrong", (line) => {
     expect(() => stats.parse(line)).toThrow(expect.objectContaining({ code: "AT0003" }));
   });
+});
+
+test.each(["", " ", "a b", ":a", "a\nb"])("nobody can scan for %j", (regex) => {
+  expect(() => scan.format({ regex })).toThrow(expect.objectContaining({ code: "AT0003" }));
 });
