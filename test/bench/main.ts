@@ -1,0 +1,113 @@
+/**
+ * `npm run bench [-- NAME …]`: what Atrium costs, beside well-known programs that do the same work, in the same run.
+ * One JSON line per figure on standard output, then a table; progress on standard error.
+ */
+import { parseArgs } from "node:util";
+import { onPath } from "../kit/install.ts";
+import type { Figure } from "./figure.ts";
+import { directoryLookup } from "./figures/directory-lookup.ts";
+import { gatewayConnection } from "./figures/gateway-connection.ts";
+import { gatewayGigabyte } from "./figures/gateway-gigabyte.ts";
+import { gatewayIdleConnection } from "./figures/gateway-idle-connection.ts";
+import { gatewayRoundTrip } from "./figures/gateway-round-trip.ts";
+import { idleAtServer } from "./figures/idle-atserver.ts";
+import { llookup } from "./figures/llookup.ts";
+import { update } from "./figures/update.ts";
+import { type Line, lineOf, table } from "./report.ts";
+import { Resources } from "./resources.ts";
+
+const figures: readonly Figure[] = [
+  gatewayConnection,
+  gatewayRoundTrip,
+  gatewayGigabyte,
+  gatewayIdleConnection,
+  llookup,
+  update,
+  directoryLookup,
+  idleAtServer,
+];
+
+/** Debian packages of the peers, by their programs. */
+const peers: Readonly<Record<string, string>> = { HAProxy: "haproxy", Redis: "redis-server" };
+
+const help = `npm run bench [-- [--list] [NAME ...]]
+
+Measures Atrium's servers beside HAProxy and Redis on this machine, and prints one JSON line per figure and a table.
+NAME is a figure, or how some begin: "gateway" means all of the gateway's. Without a name: all, about 5 minutes.
+
+  --list   the figures and what was promised for each
+  --help   this text
+
+It needs Linux, and the Debian packages haproxy and redis-server. Durable writes go to a directory under TMPDIR.
+A figure that is short of its target is told in the table; the exit code is 1 only when one could not be measured.
+`;
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** @throws {Error} when a name begins no figure */
+function select(names: readonly string[]): readonly Figure[] {
+  const unknown = names.find((name) => !figures.some((figure) => figure.name.startsWith(name)));
+  if (unknown !== undefined) throw new Error(`there is no figure ${unknown}; npm run bench -- --list shows all`);
+  return names.length === 0 ? figures : figures.filter(({ name }) => names.some((each) => name.startsWith(each)));
+}
+
+/** @throws {Error} that says what to install */
+function requirePeers(selected: readonly Figure[]): void {
+  if (process.platform !== "linux") throw new Error("the benchmarks read /proc and run on Linux only");
+  const needed = selected.flatMap(({ peer }) => (peer === undefined ? [] : (peers[peer] ?? [])));
+  const missing = [...new Set(needed)].filter((program) => !onPath(program));
+  if (missing.length > 0)
+    throw new Error(`not installed: ${missing.join(", ")}. Run: apt-get install ${missing.join(" ")}`);
+}
+
+/** @returns undefined when it could not be measured; why has been told */
+async function measure(figure: Figure): Promise<Line | undefined> {
+  say(`${figure.name} …`);
+  try {
+    await using resources = new Resources();
+    const line = lineOf(figure, await figure.measure(resources, (progress) => say(`  ${progress}`)));
+    process.stdout.write(`${JSON.stringify(line)}\n`);
+    return line;
+  } catch (error) {
+    say(`${figure.name} could not be measured: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { help: { type: "boolean" }, list: { type: "boolean" } },
+  });
+  if (values.help) {
+    process.stdout.write(help);
+    return 0;
+  }
+  if (values.list) {
+    for (const { name, title, unit, target } of figures) {
+      process.stdout.write(`${name.padEnd(25)} ${title}, ${unit}: ${target.of} ${target.bound} ${target.value}\n`);
+    }
+    return 0;
+  }
+  const selected = select(positionals);
+  requirePeers(selected);
+  const lines: Line[] = [];
+  for (const figure of selected) {
+    const line = await measure(figure);
+    if (line !== undefined) lines.push(line);
+  }
+  if (lines.length > 0) {
+    const titles = new Map(figures.map(({ name, title }) => [name, title]));
+    process.stdout.write(`\n${table(lines, titles)}\n`);
+  }
+  return lines.length === selected.length ? 0 : 1;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  say(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}
