@@ -1,14 +1,11 @@
 import { type AtSign, deleteRecord, update } from "@atrium/protocol";
 import { type AtKeys, keyFileExists, newAtKeys, readKeyFile, writeKeyFile } from "./atkeys.ts";
-import { connect, publishedKey, type Reporting } from "./client.ts";
+import { type ConnectOptions, connect, publishedKey } from "./connect.ts";
 import type { Connection } from "./connection.ts";
 import { ClientError } from "./errors.ts";
 import { logIn, proveSecret } from "./login.ts";
-import type { Platform } from "./platform.ts";
 
-export interface ActivationOptions extends Reporting {
-  readonly atSign: AtSign;
-  readonly platform: Platform;
+export interface ActivationOptions extends ConnectOptions {
   /** the activation secret, which the hosting operator hands to the owner */
   readonly secret: string;
   /** where the keys are written to; one that an earlier, interrupted activation left is taken up */

@@ -2,38 +2,22 @@ import {
   type AtSign,
   deleteRecord,
   formatKey,
-  info,
   llookup,
-  lookup,
   type MetadataChange,
-  ProtocolError,
-  parseMetadataJson,
   plookup,
-  type RecordMetadata,
   scan,
   update,
 } from "@atrium/protocol";
 import type { AtKeys } from "./atkeys.ts";
-import { Connection } from "./connection.ts";
-import { KeyFormatError, verifyText } from "./crypto.ts";
-import { lookUpAtServer } from "./directory.ts";
+import { type ConnectOptions, connect } from "./connect.ts";
+import type { Connection } from "./connection.ts";
 import { ClientError } from "./errors.ts";
 import { logIn } from "./login.ts";
 import { isReserved, keyOf, type OwnedKey } from "./names.ts";
-import { type Address, formatAddress, type Platform } from "./platform.ts";
-import { withRetries } from "./retry.ts";
+import { checkSignature, noRecord, parseRecord, parseReply, type StoredRecord } from "./record.ts";
 import { decodeEncrypted, decodePublic, type Encoded, encodeEncrypted, encodePublic } from "./value.ts";
 
-export interface Reporting {
-  /** how long each step may take, 20 s without it; the transfer of long values earns more */
-  readonly timeoutMs?: number | undefined;
-  /** is told what is about to be done */
-  readonly onStep?: ((step: string) => void) | undefined;
-}
-
-export interface ClientOptions extends Reporting {
-  readonly atSign: AtSign;
-  readonly platform: Platform;
+export interface ClientOptions extends ConnectOptions {
   readonly keys: AtKeys;
 }
 
@@ -58,16 +42,16 @@ export interface ScanOptions {
   readonly showHidden?: boolean | undefined;
 }
 
-export interface Entry {
-  readonly key: string;
-  /** undefined when the record has metadata only */
-  readonly value: string | undefined;
-  readonly metadata: Partial<RecordMetadata>;
-  /** of a public value: whether its owner signed it; a signature that is not valid is an error */
-  readonly signed?: boolean;
+export interface GetOptions {
+  /** a public value also when its signature does not fit, as after a write by a client that does not sign */
+  readonly unverified?: boolean | undefined;
 }
 
-const defaultTimeoutMs = 20_000;
+/** A record whose value is decrypted and decoded. */
+export interface Entry extends StoredRecord {
+  /** of a public value: whether its owner signed it */
+  readonly signed?: boolean;
+}
 
 /**
  * The owner of an atSign at work: logged in to the atServer, with the keys that encrypt and decrypt.
@@ -124,13 +108,19 @@ export class Client implements AsyncDisposable {
    *
    * @throws {ClientError} `not_found`, also for what is expired or not yet there; `corrupt` when decryption or signature fail
    */
-  async get(keyText: string): Promise<Entry> {
+  async get(keyText: string, options: GetOptions = {}): Promise<Entry> {
     const key = keyOf(keyText, this.atSign);
-    if (key.owner === this.atSign) return await this.#getOwn(key);
-    if (key.scope === "public") return await this.#getPublicOf(key);
-    throw new ClientError("invalid", `${formatKey(key)}: of another atSign, only public records can be read`, {
-      advice: `Did you mean public:${key.name}${key.owner}?`,
-    });
+    const text = formatKey(key);
+    const ours = key.owner === this.atSign;
+    if (!ours && key.scope !== "public") {
+      throw new ClientError("invalid", `${text}: of another atSign, only public records can be read`, {
+        advice: `Did you mean public:${key.name}${key.owner}?`,
+      });
+    }
+    const record = await this.#read(text, ours ? llookup.format({ part: "all", key: text }) : publicLookup(key));
+    if (record.value === undefined || isReserved(key)) return record;
+    if (key.scope === "public") return await this.#readable(record, record.value, key.owner, options);
+    return { ...record, value: decodeEncrypted(record.value, record.metadata, this.#options.keys.selfEncryptionKey) };
   }
 
   /** Deletes a record of our own; one that is not there is deleted, too. */
@@ -151,7 +141,7 @@ export class Client implements AsyncDisposable {
   async scan({ regex, showHidden = false }: ScanOptions = {}): Promise<string[]> {
     if (regex !== undefined) checkRegex(regex);
     const command = scan.format({ showHidden, ...(regex !== undefined && { regex: regex.replace(/^:/, "[:]") }) });
-    const keys = json(await this.#send("listing the records", command));
+    const keys = parseReply(await this.#send("listing the records", command));
     if (Array.isArray(keys) && keys.every((key) => typeof key === "string")) return keys;
     throw new ClientError("corrupt", "the atServer answered no list of keys");
   }
@@ -176,36 +166,25 @@ export class Client implements AsyncDisposable {
     throw new ClientError("invalid", `${formatKey(key)}: sharing with others is not possible yet`);
   }
 
-  async #getOwn(key: OwnedKey): Promise<Entry> {
-    const text = formatKey(key);
-    const { encryption, selfEncryptionKey } = this.#options.keys;
-    const { value, metadata } = await this.#read(text, llookup.format({ part: "all", key: text }));
-    if (value === undefined || isReserved(key)) return { key: text, value, metadata };
-    if (key.scope !== "public")
-      return { key: text, value: decodeEncrypted(value, metadata, selfEncryptionKey), metadata };
-    return signedEntry(text, value, metadata, encryption.publicKey);
-  }
-
-  async #getPublicOf(key: OwnedKey): Promise<Entry> {
-    const text = formatKey(key);
-    const { value, metadata } = await this.#read(
-      text,
-      plookup.format({ bypassCache: false, part: "all", name: key.name, owner: key.owner }),
-    );
-    if (value === undefined || isReserved(key)) return { key: text, value, metadata };
-    if (metadata.dataSignature === undefined) return signedEntry(text, value, metadata, "");
+  /** A public record, decoded, with its signature checked. */
+  async #readable(record: StoredRecord, stored: string, owner: AtSign, { unverified }: GetOptions): Promise<Entry> {
+    const value = decodePublic(stored, record.metadata);
+    if (unverified || record.metadata.dataSignature === undefined) return { ...record, value, signed: false };
+    if (owner === this.atSign) {
+      return { ...record, value, signed: checkSignature(record, value, this.#options.keys.encryption.publicKey) };
+    }
     try {
-      return signedEntry(text, value, metadata, await this.#publicKeyOf(key.owner, false));
+      return { ...record, value, signed: checkSignature(record, value, await this.#publicKeyOf(owner, false)) };
     } catch (error) {
       if (!(error instanceof ClientError && error.reason === "corrupt")) throw error;
       // Our atServer keeps keys of others for a day; this one may have been replaced since.
-      return signedEntry(text, value, metadata, await this.#publicKeyOf(key.owner, true));
+      return { ...record, value, signed: checkSignature(record, value, await this.#publicKeyOf(owner, true)) };
     }
   }
 
-  async #read(key: string, command: string): Promise<ReturnType<typeof record>> {
+  async #read(key: string, command: string): Promise<StoredRecord> {
     try {
-      return record(await this.#send(`reading ${key}`, command), key);
+      return parseRecord(await this.#send(`reading ${key}`, command), key);
     } catch (error) {
       if (!(error instanceof ClientError && error.code === "AT0015")) throw error;
       throw noRecord(key, error);
@@ -240,56 +219,6 @@ export class Client implements AsyncDisposable {
   }
 }
 
-/** What can be said about an atSign by somebody who is not its owner. */
-export interface Inspection {
-  readonly atSign: AtSign;
-  readonly address: Address;
-  /** whether somebody has taken possession of it */
-  readonly activated: boolean;
-  /** what the atServer says about itself */
-  readonly server: Record<string, unknown>;
-}
-
-/** Looks at an atSign without its keys. */
-export async function inspect(options: Omit<ClientOptions, "keys">): Promise<Inspection> {
-  const { atSign, onStep } = options;
-  const { address, connection } = await connect(options);
-  await using open = connection;
-  onStep?.(`asking the atServer of ${atSign} about itself`);
-  const server = json(await open.send(info.format({ brief: false })));
-  const activated = (await publishedKey(open, atSign)) !== undefined;
-  if (typeof server !== "object" || server === null)
-    throw new ClientError("corrupt", "the atServer told nothing about itself");
-  return { atSign, address, activated, server: { ...server } };
-}
-
-/** Finds the atServer in the directory and connects, some times if need be. */
-export function connect({
-  atSign,
-  platform,
-  onStep,
-  timeoutMs = defaultTimeoutMs,
-}: Omit<ClientOptions, "keys">): Promise<{ address: Address; connection: Connection }> {
-  return withRetries(async () => {
-    onStep?.(`looking up ${atSign} in the directory at ${formatAddress(platform.directory)}`);
-    const address = await lookUpAtServer(atSign, platform, timeoutMs);
-    onStep?.(`connecting to the atServer of ${atSign} at ${formatAddress(address)}`);
-    return { address, connection: await Connection.open({ atSign, address, platform, timeoutMs }) };
-  });
-}
-
-/** The encryption key that an atSign has published, asked for on a connection that is not logged in. */
-export async function publishedKey(connection: Connection, atSign: AtSign): Promise<string | undefined> {
-  try {
-    return await connection.send(
-      lookup.format({ bypassCache: false, part: "value", name: "publickey", owner: atSign }),
-    );
-  } catch (error) {
-    if (error instanceof ClientError && error.reason === "not_found") return undefined;
-    throw error;
-  }
-}
-
 async function connectAsOwner(options: ClientOptions): Promise<Connection> {
   const { connection } = await connect(options);
   try {
@@ -302,51 +231,8 @@ async function connectAsOwner(options: ClientOptions): Promise<Connection> {
   }
 }
 
-function signedEntry(key: string, value: string, metadata: Partial<RecordMetadata>, publicKey: string): Entry {
-  const { dataSignature } = metadata;
-  const decoded = decodePublic(value, metadata);
-  if (dataSignature === undefined) return { key, value: decoded, metadata, signed: false };
-  try {
-    if (verifyText(decoded, dataSignature, publicKey)) return { key, value: decoded, metadata, signed: true };
-  } catch (cause) {
-    if (!(cause instanceof KeyFormatError)) throw cause;
-    throw new ClientError("corrupt", `${key}: its owner has no valid public key`, { cause });
-  }
-  throw new ClientError("corrupt", `${key}: the signature does not fit the value`);
-}
-
-/** The JSON form of a record, `{ key, data, metaData }`; some servers answer `null` for one that is expired. */
-function record(reply: string, key: string): { value: string | undefined; metadata: Partial<RecordMetadata> } {
-  const object = json(reply);
-  if (object === null) throw noRecord(key);
-  if (typeof object !== "object" || !("data" in object || "metaData" in object)) {
-    throw new ClientError("corrupt", "the atServer answered no record");
-  }
-  const { data, metaData = {} } = object as { data?: unknown; metaData?: unknown };
-  if (data !== undefined && data !== null && typeof data !== "string") {
-    throw new ClientError("corrupt", "the atServer answered a record whose value is no text");
-  }
-  try {
-    return { value: data ?? undefined, metadata: parseMetadataJson(metaData) };
-  } catch (cause) {
-    if (!(cause instanceof ProtocolError)) throw cause;
-    throw new ClientError("corrupt", `the atServer answered a record with damaged metadata: ${cause.message}`, {
-      cause,
-    });
-  }
-}
-
-function noRecord(key: string, cause?: ClientError): ClientError {
-  const advice = "It may have expired or not be born yet. The command scan lists the keys of your own records.";
-  return new ClientError("not_found", `there is no record ${key}`, { advice, code: cause?.code, cause });
-}
-
-function json(reply: string): unknown {
-  try {
-    return JSON.parse(reply);
-  } catch (cause) {
-    throw new ClientError("corrupt", "the atServer did not answer in JSON", { cause });
-  }
+function publicLookup({ name, owner }: OwnedKey): string {
+  return plookup.format({ bypassCache: false, part: "all", name, owner });
 }
 
 function checkRegex(regex: string): void {

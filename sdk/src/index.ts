@@ -19,10 +19,12 @@ export {
   Client,
   type ClientOptions,
   type Entry,
-  type Inspection,
-  inspect,
+  type GetOptions,
   type PutOptions,
+  type ScanOptions,
   type Written,
 } from "./client.ts";
+export type { ConnectOptions } from "./connect.ts";
 export { ClientError, type Reason } from "./errors.ts";
+export { type Inspection, inspect } from "./inspect.ts";
 export { type Address, findPlatform, type Platform, type PlatformSources, readPlatform } from "./platform.ts";

@@ -257,6 +257,7 @@ describe("an atServer", () => {
     expect(await alice.get("public:a.b")).toMatchObject({ value: "true", signed: true });
     atServer.behave = answer("false");
     await expect(alice.get("public:a.b")).rejects.toMatchObject({ reason: "corrupt", message: /signature/ });
+    expect(await alice.get("public:a.b", { unverified: true })).toMatchObject({ value: "false", signed: false });
     atServer.behave = (_line, proper) => proper();
   });
 

@@ -1,8 +1,9 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { activate } from "../activate.ts";
 import { keyFileOf, readKeyFile } from "../atkeys.ts";
-import { Client, inspect } from "../client.ts";
+import { Client } from "../client.ts";
 import { ClientError } from "../errors.ts";
+import { inspect } from "../inspect.ts";
 import { atSignOf } from "../names.ts";
 import { findPlatform, formatAddress } from "../platform.ts";
 import { parseDuration } from "./duration.ts";
@@ -194,11 +195,17 @@ function program(surroundings: Surroundings, context: (options: GlobalOptions) =
       `${keyHelp}\nVALUE - reads it from standard input, without its last newline. Durations: 500ms, 30s, 10m, 2h, 7d.`,
     );
 
-  command<[string, string], object>("get <atsign> <key>", "prints a value", async (own, [name, key]) => {
-    await using client = await connected(own, name);
-    const entry = await client.get(key);
-    own.result({ ...entry }, `${entry.value ?? ""}\n`);
-  }).addHelpText("after", `${keyHelp}\nA public record of another atSign: public:NAME.NAMESPACE@OTHER.`);
+  command<[string, string], { unverified?: true }>(
+    "get <atsign> <key>",
+    "prints a value",
+    async (own, [name, key], options) => {
+      await using client = await connected(own, name);
+      const entry = await client.get(key, options);
+      own.result({ ...entry }, `${entry.value ?? ""}\n`);
+    },
+  )
+    .option("--unverified", "a public value also when its signature does not fit")
+    .addHelpText("after", `${keyHelp}\nA public record of another atSign: public:NAME.NAMESPACE@OTHER.`);
 
   command<[string, string | undefined], { hidden?: true }>(
     "scan <atsign> [regex]",
