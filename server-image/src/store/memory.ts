@@ -75,9 +75,8 @@ class MemoryStore implements Store {
   }
 
   async write<T>(change: (tx: Transaction) => T): Promise<T> {
-    // Like a real disk: nothing has happened yet when the caller goes on.
-    await new Promise((resolve) => setImmediate(resolve));
     this.#assertOpen();
+    await turn();
     const before = this.#lastCommitId;
     const undo: Undo[] = [];
     const tx = new MemoryTransaction(this.#records, this.#log, undo, () => ++this.#lastCommitId);
@@ -105,6 +104,7 @@ class MemoryStore implements Store {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
+    await turn();
   }
 
   #undo(undo: readonly Undo[]): void {
@@ -144,15 +144,15 @@ class MemoryTransaction implements Transaction {
   }
 
   put(record: StoredRecord, operation: Exclude<Operation, "-"> | null): number {
-    this.#remember(record.key);
     assertStorable(record);
+    this.#remember(record.key);
     this.#records.set(record.key, structuredClone(record));
     return this.#commit(record.key, operation);
   }
 
   delete(key: string, operation: "-" | null): number {
-    this.#remember(key);
     assertStorable({ key, value: undefined });
+    this.#remember(key);
     this.#records.delete(key);
     // The entry of a record that is gone says nothing any more, unless it is the one that says so.
     if (operation === null && this.#log.get(key)?.operation !== "-") this.#log.delete(key);
@@ -178,6 +178,13 @@ class MemoryTransaction implements Transaction {
   #assertRunning(): void {
     if (this.#ended) throw new Error("the change has ended");
   }
+}
+
+/** As with a disk, nothing has happened yet when the caller goes on. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }
 
 function restore<T>(map: Map<string, T>, key: string, value: T | undefined): void {

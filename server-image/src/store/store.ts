@@ -130,8 +130,9 @@ export class StaleEpochError extends Error {
 }
 
 /**
- * @throws {RangeError} for text that UTF-8 cannot express: it would come back as another text
+ * @throws {RangeError} for an empty key, and for text that UTF-8 cannot express: it would come back as another text
  */
 export function assertStorable({ key, value }: Pick<StoredRecord, "key" | "value">): void {
+  if (key === "") throw new RangeError("a key is not empty");
   if (!key.isWellFormed() || !(value ?? "").isWellFormed()) throw new RangeError("not well-formed Unicode");
 }

@@ -1,0 +1,125 @@
+import { randomUUID } from "node:crypto";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { basename, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
+import { applicationId, schema, schemaVersion } from "./schema.ts";
+import { StoreError } from "./store.ts";
+
+/**
+ * How long SQLite itself waits for a lock, and with it the whole process: just long enough for the lock to change hands
+ * between two processes that both live. Longer waits belong to the callers, who give the event loop its turn.
+ */
+const lockTimeoutMs = 5;
+
+/**
+ * The data of one atServer is one file, `store.db`, beside the files that SQLite keeps while it is open. Waits for no
+ * lock and changes nothing, except that it makes the file when there is none.
+ *
+ * @throws SQLite's errors, and {StoreError} `corrupt` or `newer` when the file is not one that this release can serve
+ */
+export function openDatabase(directory: string): DatabaseSync {
+  mkdirSync(directory, { recursive: true });
+  const path = databasePath(directory);
+  if (!existsSync(path)) create(directory, path);
+  // A database is never empty, not even the moment it appears: see create. SQLite would make it a new one.
+  if (statSync(path).size === 0) throw new StoreError("corrupt", "the data is damaged: its file is empty");
+  const url = pathToFileURL(path);
+  url.searchParams.set("mode", "rw");
+  const db = new DatabaseSync(url, { timeout: lockTimeoutMs, enableDoubleQuotedStringLiterals: false });
+  try {
+    configure(db);
+    verify(db);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+export function databasePath(directory: string): string {
+  return join(directory, "store.db");
+}
+
+/**
+ * The file appears under its name with all it needs in it, durably. Of two processes that do this at once one wins, and
+ * its file is never replaced.
+ */
+function create(directory: string, path: string): void {
+  const temporary = `${path}.new-${randomUUID()}`;
+  const db = new DatabaseSync(temporary);
+  try {
+    // The mode is kept in the file: nobody has to change it later, which takes a lock that excludes everybody.
+    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+      BEGIN; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}; ${schema} COMMIT`);
+  } finally {
+    db.close();
+  }
+  link(temporary, path);
+  syncDirectory(directory);
+  // Those of processes that were killed in here, too.
+  for (const file of readdirSync(directory)) {
+    if (file.startsWith(`${basename(path)}.new-`)) rmSync(join(directory, file), { force: true });
+  }
+}
+
+function link(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch (error) {
+    // Somebody else was faster: its file is as good as this one.
+    if (!existsSync(to)) throw error;
+  }
+}
+
+function syncDirectory(directory: string): void {
+  const descriptor = openSync(directory, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * `synchronous = FULL`: a commit returns when the log is on the disk. The rest keeps a process small that exists once
+ * per Atsign: 512 KiB of pages, no memory mapping, a log that is folded into the database at 4 MiB and cut back to that
+ * after a larger change.
+ */
+function configure(db: DatabaseSync): void {
+  db.exec(`
+    PRAGMA synchronous = FULL;
+    PRAGMA cache_size = -512;
+    PRAGMA mmap_size = 0;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA wal_autocheckpoint = 1000;
+    PRAGMA journal_size_limit = 4194304;
+    PRAGMA cell_size_check = ON;
+    PRAGMA trusted_schema = OFF;
+  `);
+}
+
+function verify(db: DatabaseSync): void {
+  if (pragma(db, "application_id") !== applicationId)
+    throw new StoreError("corrupt", "the file is not an Atrium store");
+  const version = pragma(db, "user_version");
+  if (version !== schemaVersion) {
+    const message = `the data has schema ${version}, this release knows ${schemaVersion}`;
+    throw new StoreError(Number(version) > schemaVersion ? "newer" : "corrupt", message);
+  }
+  if (pragma(db, "journal_mode") !== "wal") throw new StoreError("corrupt", "the file has lost its write-ahead log");
+}
+
+function pragma(db: DatabaseSync, name: string): unknown {
+  return db.prepare(`PRAGMA ${name}`).get()?.[name];
+}

@@ -1,0 +1,183 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import { crc32 } from "node:zlib";
+import { isLive, type RecordMetadata } from "@atrium/protocol";
+import {
+  type CommitEntry,
+  type KeyPage,
+  type KeyRange,
+  type Operation,
+  type StoredRecord,
+  StoreError,
+} from "./store.ts";
+import { compareCodePoints, endOfPrefix } from "./text-order.ts";
+
+/** The one row of `meta`. */
+export interface Meta {
+  readonly epoch: number;
+  readonly lastCommitId: number;
+}
+
+/** The tables and the statements that use them, prepared once. Knows no transactions. Throws SQLite's errors. */
+export class Tables {
+  readonly #meta: StatementSync;
+  readonly #setEpoch: StatementSync;
+  readonly #setLastCommitId: StatementSync;
+  readonly #probe: StatementSync;
+  readonly #pages: StatementSync;
+  readonly #get: StatementSync;
+  readonly #following: StatementSync;
+  readonly #replace: StatementSync;
+  readonly #upsert: StatementSync;
+  readonly #delete: StatementSync;
+  readonly #bury: StatementSync;
+  readonly #unbury: StatementSync;
+  readonly #keys: StatementSync;
+  readonly #expired: StatementSync;
+  readonly #changes: StatementSync;
+
+  constructor(db: DatabaseSync) {
+    const prepare = (sql: string): StatementSync => {
+      const statement = db.prepare(sql);
+      statement.setReturnArrays(true);
+      return statement;
+    };
+    this.#meta = prepare("SELECT epoch, last_commit_id FROM meta");
+    this.#setEpoch = prepare("UPDATE meta SET epoch = ?");
+    this.#setLastCommitId = prepare("UPDATE meta SET last_commit_id = ?");
+    // Several pages: room for less than that is as good as none.
+    this.#probe = prepare("UPDATE meta SET probe = zeroblob(16384)");
+    this.#pages = prepare("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size");
+    this.#get = prepare("SELECT value, metadata, checksum FROM record WHERE key = ?");
+    this.#following = prepare("SELECT value, metadata, checksum, key, id FROM record WHERE id > ? ORDER BY id LIMIT 1");
+    // The frequent case, in one statement: a committed record is committed again.
+    this.#replace = prepare(`
+      UPDATE record SET metadata = ?, available_at = ?, expires_at = ?, commit_id = ?, operation = ?, checksum = ?, value = ?
+      WHERE key = ? AND commit_id IS NOT NULL`);
+    this.#upsert = prepare(`
+      INSERT INTO record (metadata, available_at, expires_at, commit_id, operation, checksum, value, key)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+      ON CONFLICT (key) DO UPDATE SET
+        metadata = excluded.metadata, available_at = excluded.available_at, expires_at = excluded.expires_at,
+        commit_id = coalesce(excluded.commit_id, commit_id), operation = coalesce(excluded.operation, operation),
+        checksum = excluded.checksum, value = excluded.value`);
+    this.#delete = prepare("DELETE FROM record WHERE key = ?");
+    this.#bury = prepare("INSERT OR REPLACE INTO tombstone (commit_id, key) VALUES (?, ?)");
+    this.#unbury = prepare("DELETE FROM tombstone WHERE key = ?");
+    this.#keys = prepare(`
+      SELECT key, available_at, expires_at FROM record WHERE key >= ? AND key <> ? AND key < ? ORDER BY key LIMIT ?`);
+    this.#expired = prepare("SELECT key FROM record WHERE expires_at <= ? ORDER BY expires_at, key LIMIT ?");
+    this.#changes = prepare(`
+      SELECT commit_id, key, operation FROM record WHERE commit_id > ?1
+      UNION ALL SELECT commit_id, key, '-' FROM tombstone WHERE commit_id > ?1
+      ORDER BY commit_id LIMIT ?2`);
+  }
+
+  meta(): Meta {
+    const row = one<[number, number]>(this.#meta);
+    if (row === undefined) throw damaged();
+    return { epoch: row[0], lastCommitId: row[1] };
+  }
+
+  setEpoch(epoch: number): void {
+    this.#setEpoch.run(epoch);
+  }
+
+  setLastCommitId(commitId: number): void {
+    this.#setLastCommitId.run(commitId);
+  }
+
+  /** A change that takes room and says nothing. */
+  probe(): void {
+    this.#probe.run();
+  }
+
+  bytes(): number {
+    return one<[number]>(this.#pages)?.[0] ?? 0;
+  }
+
+  get(key: string): StoredRecord | undefined {
+    const row = one<RecordRow>(this.#get, key);
+    return row === undefined ? undefined : toRecord(key, row);
+  }
+
+  /**
+   * Reads the record behind row `id` and checks it.
+   *
+   * @returns its row; undefined when there is none
+   */
+  verifyFollowing(id: number): number | undefined {
+    const row = one<[...RecordRow, key: string, id: number]>(this.#following, id);
+    if (row === undefined) return undefined;
+    toRecord(row[3], [row[0], row[1], row[2]]);
+    return row[4];
+  }
+
+  /** @param entry null leaves the entry of the commit log as it is */
+  put(record: StoredRecord, entry: { commitId: number; operation: Operation } | null): void {
+    const { key, metadata } = record;
+    const value = record.value ?? null;
+    const text = JSON.stringify(metadata);
+    const row = [
+      text,
+      metadata.availableAt ?? null,
+      metadata.expiresAt ?? null,
+      entry?.commitId ?? null,
+      entry?.operation ?? null,
+      checksum(key, text, value),
+      value,
+      key,
+    ];
+    if (entry !== null && this.#replace.run(...row).changes === 1) return;
+    this.#upsert.run(...row);
+    if (entry !== null) this.#unbury.run(key);
+  }
+
+  delete(key: string, commitId: number | null): void {
+    this.#delete.run(key);
+    if (commitId !== null) this.#bury.run(commitId, key);
+  }
+
+  keys({ prefix = "", after = "", limit, liveAt }: KeyRange): KeyPage {
+    const from = compareCodePoints(after, prefix) > 0 ? after : prefix;
+    const rows = all<[string, number | null, number | null]>(this.#keys, from, after, endOfPrefix(prefix), limit);
+    const live = rows.filter(([, availableAt, expiresAt]) => isLive(times(availableAt, expiresAt), liveAt));
+    return { keys: live.map(([key]) => key), next: rows.length < limit ? undefined : rows.at(-1)?.[0] };
+  }
+
+  expired(now: number, limit: number): string[] {
+    return all<[string]>(this.#expired, now, limit).map(([key]) => key);
+  }
+
+  changes({ after, limit }: { after: number; limit: number }): CommitEntry[] {
+    const rows = all<[number, string, Operation]>(this.#changes, after, limit);
+    return rows.map(([commitId, key, operation]) => ({ commitId, key, operation }));
+  }
+}
+
+type RecordRow = [value: string | null, metadata: string, checksum: number];
+
+function toRecord(key: string, [value, text, sum]: RecordRow): StoredRecord {
+  if (checksum(key, text, value) !== sum) throw damaged();
+  return { key, value: value ?? undefined, metadata: JSON.parse(text) as RecordMetadata };
+}
+
+function checksum(key: string, metadata: string, value: string | null): number {
+  return crc32(value ?? "", crc32(metadata, crc32(key)));
+}
+
+function damaged(): StoreError {
+  return new StoreError("corrupt", "the data is damaged");
+}
+
+function times(availableAt: number | null, expiresAt: number | null): Parameters<typeof isLive>[0] {
+  return { ...(availableAt !== null && { availableAt }), ...(expiresAt !== null && { expiresAt }) };
+}
+
+/** The types of `node:sqlite` do not know that these statements return arrays. */
+function one<Row>(statement: StatementSync, ...parameters: SQLInputValue[]): Row | undefined {
+  return statement.get(...parameters) as Row | undefined;
+}
+
+function all<Row>(statement: StatementSync, ...parameters: SQLInputValue[]): Row[] {
+  return statement.all(...parameters) as unknown as Row[];
+}
