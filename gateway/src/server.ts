@@ -1,0 +1,57 @@
+import type { Address } from "@atrium/runtime/config.ts";
+import { Connection, type ConnectionContext } from "./connection.ts";
+import { Deadlines } from "./deadlines.ts";
+import type { Link, Listener } from "./net/link.ts";
+
+type Options = Omit<ConnectionContext, "deadlines"> & {
+  readonly listen: readonly Address[];
+  /** how finely the other times are kept */
+  readonly periodMs: number;
+  /** how long connections may go on once the gateway shall end */
+  readonly drainMs: number;
+};
+
+/** Disposed, it accepts no more, and waits for the connections to end. */
+export interface Gateway extends AsyncDisposable {
+  /** in the order of the settings */
+  readonly addresses: readonly Address[];
+}
+
+/**
+ * Accepts TLS connections, and passes each to the atServer that its ClientHello asks for, unopened.
+ *
+ * @throws {Error} when it cannot listen
+ */
+export async function serveGateway(options: Options): Promise<Gateway> {
+  const deadlines = new Deadlines({ periodMs: options.periodMs });
+  const context: ConnectionContext = { ...options, deadlines };
+  const listeners: Listener[] = [];
+  const accept = (link: Link) => {
+    const lease = options.limits.open();
+    if (lease !== undefined) new Connection(link, lease, context);
+    else {
+      link.reset();
+      options.onRefused("too many connections");
+    }
+  };
+  const close = async () => {
+    for (const listener of listeners) await listener[Symbol.asyncDispose]();
+  };
+  try {
+    for (const address of options.listen) listeners.push(await options.net.listen(address, accept));
+  } catch (error) {
+    await close();
+    deadlines[Symbol.dispose]();
+    throw error;
+  }
+  return {
+    addresses: listeners.map(({ address }) => address),
+    async [Symbol.asyncDispose]() {
+      await close();
+      options.log.info({ connections: deadlines.size }, "draining");
+      await deadlines.drain({ withinMs: options.drainMs, lingerMs: options.lingerMs });
+      options.log.info({ connections: deadlines.size }, "drained");
+      deadlines[Symbol.dispose]();
+    },
+  };
+}
