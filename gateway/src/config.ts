@@ -20,6 +20,8 @@ export const settings = {
   /** who begins with a PROXY header: a list of networks, `10.0.0.0/8,fd00::/8` */
   proxyProtocolFrom: setting("GATEWAY_PROXY_PROTOCOL_FROM", parseNetworks, { fallback: new BlockList() }),
   logLevel: oneOf("GATEWAY_LOG_LEVEL", logLevels, { fallback: "info" }),
+  /** plain: only the public API of Node, at a higher cost */
+  sockets: oneOf("GATEWAY_SOCKETS", ["fast", "plain"], { fallback: "fast" }),
 
   maxConnections: integer("GATEWAY_MAX_CONNECTIONS", { fallback: 20_000, min: 1 }),
   maxPerAddress: integer("GATEWAY_MAX_CONNECTIONS_PER_ADDRESS", { fallback: 2_000, min: 1 }),

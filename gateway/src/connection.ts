@@ -30,6 +30,7 @@ export interface ConnectionContext extends PipeContext<Lease> {
 
 /** Why a connection ended before a byte of an atServer's went through it. */
 export const refusals = [
+  "not accepted",
   "too many connections",
   "too many from address",
   "too many to host",
@@ -71,6 +72,7 @@ export class Connection implements LinkUser, Timed {
   readonly #lease: Lease;
   #proxyHeader: ProxyHeaderReader | undefined;
   #hello: HelloReader | undefined = new HelloReader();
+  #address = "";
   #host = "";
   /** everything that the client has sent, as long as it could be sent to another upstream instead */
   #kept: Buffer | undefined;
@@ -86,8 +88,9 @@ export class Connection implements LinkUser, Timed {
     this.due = context.deadlines.tick + context.deadlines.ticks(context.helloMs);
     client.user = this;
     context.deadlines.add(this);
-    if (context.isProxy(client.remoteAddress)) this.#proxyHeader = new ProxyHeaderReader();
-    else if (!this.#countAddress(client.remoteAddress)) return;
+    const address = client.remoteAddress;
+    if (context.isProxy(address)) this.#proxyHeader = new ProxyHeaderReader();
+    else if (!this.#countAddress(address)) return;
     client.read();
   }
 
@@ -151,6 +154,7 @@ export class Connection implements LinkUser, Timed {
 
   /** @returns false when this address has too many; the connection has ended then */
   #countAddress(address: string): boolean {
+    this.#address = address;
     const counted = this.#context.limits.countAddress(this.#lease, address);
     if (!counted) this.#reset("too many from address");
     return counted;
@@ -257,6 +261,6 @@ export class Connection implements LinkUser, Timed {
     this.#upstream?.reset();
     this.#context.deadlines.delete(this);
     this.#context.onRefused(reason);
-    this.#context.log.debug({ reason, host: this.#host, client: this.#client.remoteAddress }, "connection refused");
+    this.#context.log.debug({ reason, host: this.#host, client: this.#address }, "connection refused");
   }
 }

@@ -6,6 +6,9 @@ import { type TlsFilesWatch, watchTlsFiles } from "@atrium/runtime/tls-files.ts"
 import { networkTest, type RoutesLocation, settings } from "./config.ts";
 import { Limits } from "./limits.ts";
 import { gatewayMetrics } from "./metrics.ts";
+import { type HandleLink, handleNet } from "./net/handle-net.ts";
+import { openLibuv } from "./net/libuv.ts";
+import type { Net } from "./net/link.ts";
 import { socketNet } from "./net/socket-net.ts";
 import type { Traffic } from "./pipe.ts";
 import { fileSource } from "./routes/file-source.ts";
@@ -45,7 +48,7 @@ async function serve(): Promise<number> {
   await using gateway = await serveGateway({
     ...config,
     listen: [config.listen, ...(config.clusterListen === undefined ? [] : [config.clusterListen])],
-    net: socketNet,
+    net: openNet(config.sockets, log),
     routes: table,
     isProxy: networkTest(config.proxyProtocolFrom),
     limits,
@@ -73,6 +76,14 @@ function openSource(
   if (location.kind === "file") return fileSource({ path: location.path, table, log });
   if (tls === undefined) throw new SettingsError(["GATEWAY_TLS is not set, but GATEWAY_ROUTES is https"]);
   return streamSource({ url: location.url, tls: () => tls.current, table, log });
+}
+
+function openNet(sockets: "fast" | "plain", log: Log): Net {
+  if (sockets === "plain") return socketNet;
+  const libuv = openLibuv<HandleLink>();
+  if (libuv !== undefined) return handleNet(libuv);
+  log.warn({ node: process.version }, "this Node has no handles as known here: copying costs more");
+  return socketNet;
 }
 
 try {

@@ -58,7 +58,7 @@ export function gatewayMetrics({ traffic, connections, routes, routesConnected }
   for (const reason of refusals) refused.inc({ reason: label(reason) }, 0);
   return {
     text: () => register.metrics(),
-    onEnd: (_lease: unknown, outcome: PipeOutcome) => ended.inc({ outcome }),
+    onEnd: (outcome: PipeOutcome) => ended.inc({ outcome }),
     onRefused: (reason: Refusal) => refused.inc({ reason: label(reason) }),
     onRerouted: () => rerouted.inc(),
   };

@@ -1,14 +1,16 @@
 import type { Address } from "@atrium/runtime/config.ts";
 import { Connection, type ConnectionContext } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";
-import type { Link, Listener } from "./net/link.ts";
+import type { Listener, ListenerUser } from "./net/link.ts";
+import type { PipeOutcome } from "./pipe.ts";
 
-type Options = Omit<ConnectionContext, "deadlines"> & {
+type Options = Omit<ConnectionContext, "deadlines" | "onEnd"> & {
   readonly listen: readonly Address[];
   /** how finely the other times are kept */
   readonly periodMs: number;
   /** how long connections may go on once the gateway shall end */
   readonly drainMs: number;
+  readonly onEnd: (outcome: PipeOutcome) => void;
 };
 
 /** Disposed, it accepts no more, and waits for the connections to end. */
@@ -24,21 +26,34 @@ export interface Gateway extends AsyncDisposable {
  */
 export async function serveGateway(options: Options): Promise<Gateway> {
   const deadlines = new Deadlines({ periodMs: options.periodMs });
-  const context: ConnectionContext = { ...options, deadlines };
+  const context: ConnectionContext = {
+    ...options,
+    deadlines,
+    onEnd(lease, outcome) {
+      options.limits.close(lease);
+      options.onEnd(outcome);
+    },
+  };
   const listeners: Listener[] = [];
-  const accept = (link: Link) => {
-    const lease = options.limits.open();
-    if (lease !== undefined) new Connection(link, lease, context);
-    else {
-      link.reset();
-      options.onRefused("too many connections");
-    }
+  const user: ListenerUser = {
+    accept(link) {
+      const lease = options.limits.open();
+      if (lease !== undefined) new Connection(link, lease, context);
+      else {
+        link.reset();
+        options.onRefused("too many connections");
+      }
+    },
+    acceptFailed(error) {
+      options.onRefused("not accepted");
+      options.log.debug({ error }, "connection not accepted");
+    },
   };
   const close = async () => {
     for (const listener of listeners) await listener[Symbol.asyncDispose]();
   };
   try {
-    for (const address of options.listen) listeners.push(await options.net.listen(address, accept));
+    for (const address of options.listen) listeners.push(await options.net.listen(address, user));
   } catch (error) {
     await close();
     deadlines[Symbol.dispose]();

@@ -44,13 +44,17 @@ export interface LinkUser {
 }
 
 export interface Net {
-  /**
-   * @param accept must set the user of the link before it returns; the link does not read yet
-   * @throws {Error} when the address cannot be listened on
-   */
-  listen(address: Address, accept: (link: Link) => void): Promise<Listener>;
+  /** @throws {Error} with a `code` like EADDRINUSE, when the address cannot be listened on */
+  listen(address: Address, user: ListenerUser): Promise<Listener>;
   /** @param address with an IP address as its host: names are not resolved here */
   connect(address: Address, user: LinkUser): Link;
+}
+
+export interface ListenerUser {
+  /** Must set the user of the link before it returns; the link does not read yet. */
+  accept(link: Link): void;
+  /** @param error a name like EMFILE */
+  acceptFailed(error: string): void;
 }
 
 /** Disposed, it accepts no more; connections that were accepted live on. */

@@ -3,7 +3,7 @@ import type { Link, LinkUser, Listener, Net } from "./link.ts";
 
 /** TCP over the public API of Node: the reference, and what is used where the faster one cannot be. */
 export const socketNet: Net = {
-  async listen({ host, port }, accept) {
+  async listen({ host, port }, { accept, acceptFailed }) {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => {
       accept(new SocketLink(socket, nobody));
     });
@@ -11,6 +11,7 @@ export const socketNet: Net = {
       server.once("error", reject);
       server.listen({ host, port, backlog }, () => {
         server.off("error", reject);
+        server.on("error", (error: NodeJS.ErrnoException) => acceptFailed(error.code ?? error.message));
         resolve();
       });
     });
