@@ -9,6 +9,7 @@ import { type Config, readConfig } from "./config.ts";
 import { Lookups } from "./lookups.ts";
 import { declareMetrics } from "./metrics.ts";
 import { memoryRegistry } from "./registry/memory.ts";
+import { redisRegistry } from "./registry/redis.ts";
 import type { Registry } from "./registry.ts";
 import { type ServerSettings, serve } from "./server.ts";
 import { newTally } from "./tally.ts";
@@ -58,8 +59,17 @@ async function run(config: Config, log: Log): Promise<number> {
   return exitCode(end);
 }
 
-function openRegistry(config: Config, _log: Log): Registry {
-  return memoryRegistry({ cells: config.cells });
+function openRegistry(config: Config, log: Log): Registry {
+  const { registry: url, cells, redisPasswordFile, redisCa } = config;
+  if (url.protocol === "memory:") return memoryRegistry({ cells });
+  const redis = {
+    url,
+    password: redisPasswordFile && readFileSync(redisPasswordFile, "utf8").trim(),
+    ca: redisCa && readFileSync(redisCa, "utf8"),
+    prefix: config.redisPrefix,
+    timeoutMs: config.redisTimeoutMs,
+  };
+  return redisRegistry({ redis, cells, maxRemembered: config.maxCachedNames, log });
 }
 
 function upstreamSettings(config: Config, address: Address): UpstreamSettings {
