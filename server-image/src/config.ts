@@ -1,0 +1,89 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { type AtSign, maxLineBytes, parseAtSign } from "@atrium/protocol";
+import {
+  type Address,
+  address,
+  integer,
+  oneOf,
+  parseAddress,
+  readSettings,
+  type Setting,
+  setting,
+  text,
+} from "@atrium/runtime/config.ts";
+import { logLevels } from "@atrium/runtime/log.ts";
+
+/** Hosts under `zone` are dialled at `at`, with their own name as SNI. */
+export interface Zone {
+  readonly zone: string;
+  readonly at: Address;
+}
+
+const settings = {
+  atSign: setting("ATSERVER_ATSIGN", atSign),
+  host: setting("ATSERVER_HOST", hostName),
+  port: integer("ATSERVER_PORT", { min: 1, max: 65_535 }),
+  data: text("ATSERVER_DATA"),
+  epoch: integer("ATSERVER_EPOCH", { min: 1 }),
+  identity: setting("ATSERVER_IDENTITY", identityDirectory),
+  platformCa: setting<PemSource | undefined>("ATSERVER_PLATFORM_CA", pemSource, { fallback: undefined }),
+  zones: setting("ATSERVER_ZONES", zones, { fallback: [] }),
+  directory: address("ATSERVER_DIRECTORY"),
+  listen: address("ATSERVER_LISTEN", { fallback: { host: "0.0.0.0", port: 6464 } }),
+  healthListen: address("ATSERVER_HEALTH_LISTEN", { fallback: { host: "0.0.0.0", port: 9464 } }),
+  logLevel: oneOf("ATSERVER_LOG_LEVEL", logLevels, { fallback: "info" }),
+  maxConnections: integer("ATSERVER_MAX_CONNECTIONS", { fallback: 200, min: 21, max: 10_000 }),
+  maxLineBytes: integer("ATSERVER_MAX_LINE_BYTES", { fallback: maxLineBytes, min: 65_536, max: maxLineBytes }),
+  maxHeldBytes: integer("ATSERVER_MAX_HELD_BYTES", { fallback: 33_554_432, min: 65_536 }),
+} satisfies Record<string, Setting<unknown>>;
+
+export type Config = ReturnType<typeof readConfig>;
+
+/** @throws {SettingsError} with every fault */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>) {
+  const config = readSettings(settings, environment);
+  // A line that never fits into what may be held would wait for ever.
+  return { ...config, maxHeldBytes: Math.max(config.maxHeldBytes, config.maxLineBytes) };
+}
+
+function atSign(value: string): AtSign {
+  try {
+    return parseAtSign(value);
+  } catch (cause) {
+    throw new Error("must be an atSign, for instance @alice", { cause });
+  }
+}
+
+function hostName(value: string): string {
+  const name = value.toLowerCase();
+  if (!/^(?:[a-z0-9_-]{1,63}\.)+[a-z0-9-]{1,63}$/.test(name)) throw new Error("must be a host name");
+  return name;
+}
+
+/** @returns the path of the directory */
+function identityDirectory(value: string): string {
+  if (!value.startsWith("file:///")) {
+    throw new Error("must be file:///DIRECTORY with certificate.pem, key.pem and trust.pem; no other source is known");
+  }
+  return fileURLToPath(value);
+}
+
+/** Reads the PEM anew, so that a new root is known without a restart. */
+export type PemSource = () => string;
+
+function pemSource(value: string): PemSource {
+  if (value.includes("-----BEGIN CERTIFICATE-----")) return () => value;
+  const read = () => readFileSync(value, "utf8");
+  if (!read().includes("-----BEGIN CERTIFICATE-----")) throw new Error("names a file without a certificate");
+  return read;
+}
+
+/** `zone=host:port,…` */
+function zones(value: string): Zone[] {
+  return value.split(",").map((each) => {
+    const [zone = "", at = "", ...more] = each.trim().split("=");
+    if (zone === "" || more.length > 0) throw new Error("must be ZONE=HOST:PORT,…");
+    return { zone: hostName(zone), at: parseAddress(at) };
+  });
+}

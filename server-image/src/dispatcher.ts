@@ -1,0 +1,69 @@
+import { ProtocolError, verbOf } from "@atrium/protocol";
+import type { Connection } from "./connection.ts";
+import type { Parts, Reply, Verb } from "./verbs/verb.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: each verb has parameters of its own, which its own syntax makes
+type AnyVerb = Verb<any>;
+
+/** A verb, and how often it was run. */
+interface Entry {
+  readonly verb: AnyVerb;
+  runs: number;
+}
+
+/** Finds the verb of a command, checks that the connection may use it, and runs it. */
+export class Dispatcher {
+  readonly #entries: ReadonlyMap<string, Entry>;
+  readonly #parts: Parts;
+
+  constructor(verbs: readonly AnyVerb[], parts: Parts) {
+    this.#entries = new Map(verbs.map((verb) => [verb.syntax.verb, { verb, runs: 0 }]));
+    this.#parts = parts;
+  }
+
+  /** How often each verb was run. */
+  runs(): [verb: string, runs: number][] {
+    return [...this.#entries].map(([name, { runs }]) => [name, runs]);
+  }
+
+  /**
+   * @param line a command, trimmed
+   * @throws {ProtocolError} at once or by the promise; whatever else is thrown is a fault of ours
+   */
+  run(line: string, connection: Connection): Reply | Promise<Reply> {
+    const entry = this.#permitted(line, connection);
+    entry.runs++;
+    return entry.verb.handle(entry.verb.syntax.parse(line), this.#parts, connection);
+  }
+
+  /**
+   * Judges a command by its beginning, before the rest of it arrives.
+   *
+   * @param beginning at least as long as the longest verb
+   * @throws {ProtocolError} when it cannot become a command that this connection may use
+   */
+  admit(beginning: string, connection: Connection): void {
+    this.#permitted(beginning, connection);
+  }
+
+  #permitted(line: string, connection: Connection): Entry {
+    const entry = this.#find(line);
+    if (entry === undefined) throw new ProtocolError("invalid_syntax", "invalid command");
+    if (!entry.verb.allow.includes(connection.state)) {
+      throw new ProtocolError("unauthenticated", "Command cannot be executed without auth");
+    }
+    return entry;
+  }
+
+  #find(line: string): Entry | undefined {
+    const colon = line.indexOf(":");
+    const first = colon === -1 ? line : line.slice(0, colon);
+    // As nearly all commands are written; verbOf knows the other ways, and the verbs of two words.
+    if (first !== "update" || !/^update:meta/i.test(line)) {
+      const entry = this.#entries.get(first);
+      if (entry !== undefined) return entry;
+    }
+    const name = verbOf(line);
+    return name === undefined ? undefined : this.#entries.get(name);
+  }
+}

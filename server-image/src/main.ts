@@ -1,0 +1,136 @@
+import { performance } from "node:perf_hooks";
+import { SettingsError } from "@atrium/runtime/config.ts";
+import { serveHealth } from "@atrium/runtime/health.ts";
+import { announce, type End, exitCode, terminated } from "@atrium/runtime/lifecycle.ts";
+import { type Log, logger } from "@atrium/runtime/log.ts";
+import { AccessCounts } from "./access-counts.ts";
+import { repeatActivation } from "./activation.ts";
+import { BlockList } from "./block-list.ts";
+import { ByteBudget } from "./byte-budget.ts";
+import { type Config, readConfig } from "./config.ts";
+import { Counts } from "./counts.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { openFileIdentity } from "./identity/files.ts";
+import type { Identity } from "./identity/identity.ts";
+import { defaultLimits } from "./limits.ts";
+import { metricsText } from "./metrics.ts";
+import { type AtServer, serve } from "./server.ts";
+import { ensureSigningKeys } from "./signing-keys.ts";
+import { openDiskStore } from "./store/disk.ts";
+import { StaleEpochError } from "./store/store.ts";
+import { verbs } from "./verbs/index.ts";
+
+/** How the process ends by itself. A signal has the code that signals have. */
+const exitCodes = { failed: 1, badSettings: 78, staleEpoch: 76 } as const;
+
+async function run(config: Config, log: Log): Promise<End> {
+  const monotonic = () => performance.now();
+  const now = Date.now;
+  const startedMs = monotonic();
+  const ended = terminated();
+  const stopping = new AbortController();
+  void ended.then(() => stopping.abort());
+
+  const { atSign, host, limits } = { ...config, limits: { ...defaultLimits, maxLineBytes: config.maxLineBytes } };
+  await using store = await openDiskStore({
+    directory: config.data,
+    epoch: config.epoch,
+    log,
+    signal: stopping.signal,
+  });
+  void store.stale.then((error) => {
+    // At once: whatever this process would still do, a newer one is doing already.
+    log.fatal({ err: error }, "another process has taken over the data");
+    process.exit(exitCodes.staleEpoch);
+  });
+
+  const counts = new Counts();
+  const inputBudget = new ByteBudget(config.maxHeldBytes);
+  const outputBudgets = { owner: new ByteBudget(config.maxHeldBytes), anonymous: new ByteBudget(config.maxHeldBytes) };
+  let identity: Identity | undefined;
+  let server: AtServer | undefined;
+  const connections = () => ({ inbound: server?.connections ?? 0, outbound: 0 });
+
+  const access = new AccessCounts({ owner: atSign, now });
+  const blockList = new BlockList({ store, atSign, now });
+  let dispatcher: Dispatcher | undefined;
+
+  await using health = await serveHealth({
+    listen: config.healthListen,
+    live: {
+      store: () => {
+        store.check();
+        return true;
+      },
+    },
+    ready: {
+      listening: () => server !== undefined && !stopping.signal.aborted,
+      store: () => store.writable,
+      certificate: () => identity !== undefined && identity.current.expiresAtMs > now(),
+    },
+    metrics: metricsText({
+      counts,
+      store,
+      connections,
+      verbRuns: () => dispatcher?.runs() ?? [],
+      heldBytes: () => [inputBudget, ...Object.values(outputBudgets)].reduce((sum, each) => sum + each.takenBytes, 0),
+      certificateExpiresAtMs: () => identity?.current.expiresAtMs ?? 0,
+    }),
+  });
+
+  await using files = await openFileIdentity({ directory: config.identity, host, log, signal: stopping.signal });
+  identity = files;
+  await repeatActivation(store, files, log);
+  await ensureSigningKeys(store, atSign, now);
+
+  dispatcher = new Dispatcher(verbs, {
+    atSign,
+    store,
+    identity: files,
+    blockList,
+    access,
+    connections,
+    log,
+    now,
+    monotonic,
+    startedMs,
+  });
+  await using listener = await serve({
+    listen: config.listen,
+    identity: files,
+    maxConnections: config.maxConnections,
+    atSign,
+    dispatcher,
+    limits,
+    inputBudget,
+    outputBudgets,
+    counts,
+    log,
+    monotonic,
+  });
+  server = listener;
+  announce({ main: listener.address, health: health.address });
+  log.info({ atSign, host, port: config.port, main: listener.address, health: health.address }, "serving");
+  const end = await ended;
+  log.info({ end }, "stopping");
+  return end;
+}
+
+/** @returns the exit code */
+async function main(): Promise<number> {
+  let log: Log | undefined;
+  try {
+    const config = readConfig(process.env);
+    log = logger({ name: "atserver", level: config.logLevel });
+    return exitCode(await run(config, log));
+  } catch (error) {
+    if (error instanceof SettingsError) {
+      for (const fault of error.faults) process.stderr.write(`atserver: ${fault}\n`);
+      return exitCodes.badSettings;
+    }
+    log?.fatal({ err: error }, "cannot go on");
+    return error instanceof StaleEpochError ? exitCodes.staleEpoch : exitCodes.failed;
+  }
+}
+
+process.exitCode = await main();

@@ -1,0 +1,44 @@
+import {
+  type AtSign,
+  formatMetadataJson,
+  isLive,
+  type Part,
+  ProtocolError,
+  type RecordMetadata,
+} from "@atrium/protocol";
+import type { Store, StoredRecord } from "./store/store.ts";
+
+/** @throws {ProtocolError} `key_not_found` also for what has expired or is not born yet */
+export function liveRecord(store: Pick<Store, "get">, key: string, now: number): StoredRecord {
+  const record = store.get(key);
+  if (record === undefined || !isLive(record.metadata, now)) throw notFound(key);
+  return record;
+}
+
+export function notFound(key: string): ProtocolError {
+  return new ProtocolError("key_not_found", `${key} does not exist in keystore`);
+}
+
+/** The payload that answers a lookup. */
+export function render({ key, value, metadata }: StoredRecord, part: Part): string | null {
+  if (part === "value") return value ?? null;
+  const metaData = formatMetadataJson(metadata);
+  return JSON.stringify(part === "meta" ? metaData : { key, data: value ?? null, metaData });
+}
+
+/** Of a record that the server itself writes: no client said whether it is binary or encrypted. */
+export function serverMetadata(atSign: AtSign, now: number, life: { ttl?: number } = {}): RecordMetadata {
+  return {
+    createdBy: atSign,
+    updatedBy: atSign,
+    createdAt: now,
+    updatedAt: now,
+    ...(life.ttl !== undefined && { ttl: life.ttl, expiresAt: now + life.ttl }),
+    status: "active",
+    version: 0,
+  };
+}
+
+export function hasExpired({ expiresAt }: Pick<RecordMetadata, "expiresAt">, now: number): boolean {
+  return expiresAt !== undefined && expiresAt <= now;
+}

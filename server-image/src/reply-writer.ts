@@ -1,0 +1,60 @@
+import type { Duplex } from "node:stream";
+import type { Limits } from "./limits.ts";
+
+/**
+ * Writes replies, each in one piece where it fits: clients take what one TLS record brings for one reply. A client that
+ * takes nothing for too long is cut off.
+ */
+export class ReplyWriter {
+  readonly #socket: Duplex;
+  readonly #limits: Pick<Limits, "pieceBytes" | "unreadMs">;
+  #wake: (() => void) | undefined;
+
+  constructor(socket: Duplex, limits: Pick<Limits, "pieceBytes" | "unreadMs">) {
+    this.#socket = socket;
+    this.#limits = limits;
+  }
+
+  /** @returns undefined, or a promise when the client must read before there can be more; it never rejects */
+  write(text: string): Promise<void> | undefined {
+    return this.#socket.write(text) ? undefined : this.#drained();
+  }
+
+  /** Writes a long reply as fast as it is read, so that it is in memory once. The promise never rejects. */
+  async writeInPieces(text: string): Promise<void> {
+    const { pieceBytes } = this.#limits;
+    for (let start = 0; start < text.length && !this.#socket.destroyed; ) {
+      // What is left after this piece stays large enough to bring newline and prompt together.
+      const whole = text.length - start <= 2 * pieceBytes;
+      const end = whole ? text.length : start + pieceBytes - (splitsPair(text, start + pieceBytes) ? 1 : 0);
+      await this.write(text.slice(start, end));
+      start = end;
+    }
+  }
+
+  /** The connection is gone: nobody needs to wait any more. */
+  close(): void {
+    this.#wake?.();
+  }
+
+  #drained(): Promise<void> {
+    if (this.#socket.destroyed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#socket.destroy(), this.#limits.unreadMs);
+      const wake = () => {
+        clearTimeout(timer);
+        this.#socket.off("drain", wake);
+        this.#wake = undefined;
+        resolve();
+      };
+      this.#wake = wake;
+      this.#socket.on("drain", wake);
+    });
+  }
+}
+
+/** Whether the characters at `at - 1` and `at` are one. */
+function splitsPair(text: string, at: number): boolean {
+  const unit = text.charCodeAt(at);
+  return unit >= 0xdc00 && unit <= 0xdfff;
+}

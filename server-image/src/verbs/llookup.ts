@@ -1,0 +1,10 @@
+import { llookup as syntax } from "@atrium/protocol";
+import { liveRecord, render } from "../records.ts";
+import { verb } from "./verb.ts";
+
+/** Reads what this atServer itself holds. */
+export const llookup = verb({
+  syntax,
+  allow: ["owner"],
+  handle: ({ key, part }, { store, now }) => render(liveRecord(store, key, now()), part),
+});

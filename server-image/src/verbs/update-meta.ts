@@ -1,0 +1,16 @@
+import { checkUpdatable, isCommitted, updateMeta as syntax } from "@atrium/protocol";
+import { next } from "./update.ts";
+import { verb } from "./verb.ts";
+
+/** Changes the metadata of a record and keeps its value; makes a record without a value where there is none. */
+export const updateMeta = verb({
+  syntax,
+  allow: ["owner"],
+  async handle({ key, metadata }, parts) {
+    checkUpdatable(key, parts.atSign);
+    const operation = isCommitted(key) ? "#" : null;
+    return String(
+      await parts.store.write((tx) => tx.put(next(tx.get(key), key, undefined, metadata, parts), operation)),
+    );
+  },
+});
