@@ -16,11 +16,11 @@ const greeting = "@";
 const unknown = "null\r\n@";
 
 /**
- * One connection: `@`, then one answer per line, each in one write, in the order of the lines.
+ * One connection: `@`, then one answer per line, in the order of the lines.
  *
- * Clients take a chunk for an answer, so an answer may not be cut, and the greeting must not stick to it. While an
- * answer is being found or the client does not read, nothing more is read: what a client has asked for in advance
- * waits in its own buffers.
+ * Clients take a chunk for an answer. So each is one write, which waits until the one before has gone out: what is
+ * written meanwhile would leave in the same TLS record. While a line waits, nothing more is read; what a client asks
+ * for in advance stays in its own buffers.
  */
 export class Conversation {
   readonly #socket: Duplex;
@@ -37,10 +37,9 @@ export class Conversation {
     this.#socket = socket;
     this.#parts = parts;
     socket.on("data", (chunk: Buffer) => this.#read(chunk));
-    socket.on("drain", () => this.#proceed());
     socket.once("end", () => this.finish());
     socket.once("close", () => clearTimeout(this.#delay));
-    socket.write(greeting, "latin1");
+    this.#write(greeting);
   }
 
   /** Answers what has arrived, then closes. */
@@ -59,10 +58,10 @@ export class Conversation {
     this.#proceed();
   }
 
-  /** Goes on with the next line, unless the last is still being answered or the client does not read. */
+  /** Goes on with the next line, unless the one before is still being answered. */
   #proceed(): void {
     const socket = this.#socket;
-    while (!this.#busy && !socket.writableNeedDrain && !socket.destroyed) {
+    while (!this.#busy && socket.writableLength === 0 && !socket.destroyed) {
       const line = this.#lines[this.#next];
       if (line === undefined) {
         if (this.#ending !== undefined) this.#close(this.#ending);
@@ -73,12 +72,22 @@ export class Conversation {
       this.#next += 1;
       this.#answer(line);
     }
-    if (!socket.isPaused()) socket.pause();
+    const idle = this.#next === this.#lines.length && this.#ending === undefined && !this.#busy;
+    if (!idle && !socket.isPaused()) socket.pause();
   }
+
+  #write(text: string): void {
+    this.#socket.write(text, "latin1", this.#written);
+  }
+
+  readonly #written = (): void => {
+    if (this.#next < this.#lines.length || this.#ending !== undefined || this.#finishing) this.#proceed();
+    else if (this.#socket.isPaused()) this.#socket.resume();
+  };
 
   #answer(line: string): void {
     // Some clients send an empty line only to see whether somebody is there; it asks for no name.
-    if (line === "") this.#socket.write(unknown, "latin1");
+    if (line === "") this.#write(unknown);
     else {
       const answer = this.#parts.lookups.recall(line);
       if (answer === undefined) this.#ask(line);
@@ -100,18 +109,18 @@ export class Conversation {
   #give(answer: Answer): void {
     if (answer === "none") this.#close("no-answer");
     else if (answer === "unknown") this.#giveUnknown();
-    else this.#socket.write(`${answer.host}:${answer.port}\r\n@`, "latin1");
+    else this.#write(`${answer.host}:${answer.port}\r\n@`);
   }
 
   #giveUnknown(): void {
     const delayMs = this.#parts.unknownNames.take(this.#parts.address);
     if (delayMs === undefined) this.#close("too-many-unknown");
-    else if (delayMs === 0) this.#socket.write(unknown, "latin1");
+    else if (delayMs === 0) this.#write(unknown);
     else {
       this.#busy = true;
       this.#delay = setTimeout(() => {
         this.#busy = false;
-        this.#socket.write(unknown, "latin1");
+        this.#write(unknown);
         this.#proceed();
       }, delayMs);
     }

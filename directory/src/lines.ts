@@ -1,3 +1,5 @@
+import { isUtf8 } from "node:buffer";
+
 /** Why a conversation ends, as the client made it: it said so, or nothing that it sends now could be answered. */
 export type Ending = "exit" | "too-long" | "not-utf8";
 
@@ -80,12 +82,17 @@ const ascii = /^[\x00-\x7f]*$/;
 function decode(bytes: Buffer, start: number, end: number, unfinished: boolean): string | undefined {
   const text = bytes.toString("latin1", start, end);
   if (ascii.test(text)) return text;
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(start, end), {
-      stream: unfinished,
-    });
-  } catch (error) {
-    if (error instanceof TypeError) return undefined;
-    throw error;
+  const line = bytes.subarray(start, end);
+  const whole = unfinished ? line.subarray(0, line.length - unfinishedBytes(line)) : line;
+  return isUtf8(whole) ? whole.toString("utf8") : undefined;
+}
+
+/** How many bytes at the end are the beginning of a character of more bytes than that. */
+function unfinishedBytes(bytes: Buffer): number {
+  for (let count = 1; count <= Math.min(3, bytes.length); count += 1) {
+    const byte = bytes[bytes.length - count] ?? 0;
+    if (byte < 0x80) return 0;
+    if (byte >= 0xc0) return count < (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2) ? count : 0;
   }
+  return 0;
 }
