@@ -22,6 +22,8 @@ import { StoreError } from "./store.ts";
  */
 const lockTimeoutMs = 5;
 
+const pageBytes = 4096;
+
 /**
  * The data of one atServer is one file, `store.db`, beside the files that SQLite keeps while it is open. Waits for no
  * lock and changes nothing, except that it makes the file when there is none.
@@ -32,8 +34,7 @@ export function openDatabase(directory: string): DatabaseSync {
   mkdirSync(directory, { recursive: true });
   const path = databasePath(directory);
   if (!existsSync(path)) create(directory, path);
-  // A database is never empty, not even the moment it appears: see create. SQLite would make it a new one.
-  if (statSync(path).size === 0) throw new StoreError("corrupt", "the data is damaged: its file is empty");
+  assertWhole(path);
   const url = pathToFileURL(path);
   url.searchParams.set("mode", "rw");
   const db = new DatabaseSync(url, { timeout: lockTimeoutMs, enableDoubleQuotedStringLiterals: false });
@@ -52,6 +53,18 @@ export function databasePath(directory: string): string {
 }
 
 /**
+ * What SQLite does not mind: an empty file, which it would make a new database (this one never is, not even the moment
+ * it appears, see create), and a last page that is cut off (which a crash can leave only where the log can mend it).
+ */
+function assertWhole(path: string): void {
+  const { size } = statSync(path);
+  const logSize = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  if (size === 0 || (size % pageBytes !== 0 && logSize === 0)) {
+    throw new StoreError("corrupt", `the data is damaged: its file ends at byte ${size}`);
+  }
+}
+
+/**
  * The file appears under its name with all it needs in it, durably. Of two processes that do this at once one wins, and
  * its file is never replaced.
  */
@@ -60,7 +73,7 @@ function create(directory: string, path: string): void {
   const db = new DatabaseSync(temporary);
   try {
     // The mode is kept in the file: nobody has to change it later, which takes a lock that excludes everybody.
-    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+    db.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
       BEGIN; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}; ${schema} COMMIT`);
   } finally {
     db.close();

@@ -30,8 +30,8 @@ const messages: Readonly<Record<StoreFailure, string>> = {
  */
 export function storeFailure(error: unknown): StoreError | StaleEpochError | undefined {
   if (error instanceof StoreError || error instanceof StaleEpochError) return error;
-  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
-  const reason = reasons[error.errcode & 0xff];
+  if (typeof error !== "object" || error === null || !("errcode" in error)) return undefined;
+  const reason = reasons[Number(error.errcode) & 0xff];
   if (reason === undefined) return undefined;
   return new StoreError(reason, messages[reason], { cause: error });
 }

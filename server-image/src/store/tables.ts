@@ -11,6 +11,8 @@ import {
 } from "./store.ts";
 import { compareCodePoints, endOfPrefix } from "./text-order.ts";
 
+const largeCharacters = 65_536;
+
 /** The one row of `meta`. */
 export interface Meta {
   readonly epoch: number;
@@ -53,9 +55,10 @@ export class Tables {
     this.#replace = prepare(`
       UPDATE record SET metadata = ?, available_at = ?, expires_at = ?, commit_id = ?, operation = ?, checksum = ?, value = ?
       WHERE key = ? AND commit_id IS NOT NULL`);
+    // Without a key it does nothing, see forgetParameters.
     this.#upsert = prepare(`
       INSERT INTO record (metadata, available_at, expires_at, commit_id, operation, checksum, value, key)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+      SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE ?8 IS NOT NULL
       ON CONFLICT (key) DO UPDATE SET
         metadata = excluded.metadata, available_at = excluded.available_at, expires_at = excluded.expires_at,
         commit_id = coalesce(excluded.commit_id, commit_id), operation = coalesce(excluded.operation, operation),
@@ -127,9 +130,17 @@ export class Tables {
       value,
       key,
     ];
-    if (entry !== null && this.#replace.run(...row).changes === 1) return;
-    this.#upsert.run(...row);
-    if (entry !== null) this.#unbury.run(key);
+    const replaced = entry !== null && this.#replace.run(...row).changes === 1;
+    if (!replaced) this.#upsert.run(...row);
+    if (!replaced && entry !== null) this.#unbury.run(key);
+    if (value !== null && value.length > largeCharacters) this.#forgetParameters();
+  }
+
+  /** A statement keeps what it was last given: for an atServer at rest that can be ten megabytes for nothing. */
+  #forgetParameters(): void {
+    const nothing = [null, null, null, null, null, null, null, null];
+    this.#replace.run(...nothing);
+    this.#upsert.run(...nothing);
   }
 
   delete(key: string, commitId: number | null): void {
