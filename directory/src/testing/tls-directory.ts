@@ -1,15 +1,15 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Pair, testCa } from "../../../test/kit/certificates.ts";
+import { type Pair, type TestCa, testCa } from "../../../test/kit/certificates.ts";
 
 export interface TlsDirectory extends Disposable {
   readonly path: string;
-  /** PEM of the root of all that is here */
+  readonly authority: TestCa;
+  /** PEM of its root */
   readonly ca: string;
   readonly caFile: string;
   readonly operator: Pair;
-  issue(...dns: string[]): Pair;
   /** puts a new certificate into the place of the old one */
   renew(): Pair;
 }
@@ -32,10 +32,10 @@ export function tlsDirectory(): TlsDirectory {
   renew();
   return {
     path,
+    authority: ca,
     ca: ca.pem,
     caFile,
     operator: issue("operator.atrium.internal"),
-    issue,
     renew,
     [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
   };
