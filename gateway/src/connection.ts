@@ -67,6 +67,7 @@ type HelloFault = Exclude<Hello["kind"], "incomplete" | "named">;
  */
 export class Connection implements LinkUser, Timed {
   due: number;
+  place = 0;
   readonly #client: Link;
   readonly #context: ConnectionContext;
   readonly #lease: Lease;
@@ -78,6 +79,7 @@ export class Connection implements LinkUser, Timed {
   #kept: Buffer | undefined;
   #route: Route | undefined;
   #upstream: Link | undefined;
+  #connected = false;
   #cancelWait: (() => void) | undefined;
   #attempts = 0;
 
@@ -96,31 +98,26 @@ export class Connection implements LinkUser, Timed {
 
   onConnect(upstream: Link): void {
     this.#setDue(this.#context.firstByteMs);
-    if (this.#kept !== undefined && !upstream.write(this.#kept)) return;
+    this.#connected = true;
     upstream.read();
-    this.#client.read();
+    if (this.#kept === undefined || upstream.write(this.#kept)) this.#client.read();
   }
 
   onData(link: Link, bytes: Uint8Array): void {
     if (link === this.#upstream) this.#pipe(link, bytes);
-    else if (this.#upstream !== undefined) this.#forward(this.#upstream, bytes);
     else if (this.#proxyHeader !== undefined) this.#readProxyHeader(this.#proxyHeader, bytes);
     else if (this.#hello !== undefined) this.#readHello(this.#hello, bytes);
+    else this.#goOn(bytes);
   }
 
   onDrain(link: Link): void {
-    if (link !== this.#upstream) return;
-    link.read();
-    this.#client.read();
+    if (link === this.#upstream) this.#client.read();
   }
 
+  /** No use for half a connection before an answer: whoever has sent a hello and a FIN does not want one. */
   onEnd(link: Link): void {
     if (link === this.#upstream) this.#upstreamGone("upstream gone");
-    else if (this.#upstream === undefined) this.#refuse("client gone");
-    else {
-      this.#kept = undefined;
-      this.#upstream.end();
-    }
+    else this.#refuse("client gone");
   }
 
   onClose(link: Link, error: string | undefined): void {
@@ -168,8 +165,6 @@ export class Connection implements LinkUser, Timed {
       this.#refuse(reason, alert);
       return;
     }
-    // Nothing more is read until there is somebody to read it for.
-    this.#client.pause();
     this.#hello = undefined;
     this.#kept = reader.bytes;
     this.#host = hello.serverName;
@@ -193,13 +188,13 @@ export class Connection implements LinkUser, Timed {
     this.#upstream = net.connect(route.upstream, this);
   }
 
-  #forward(upstream: Link, bytes: Uint8Array): void {
-    // A client that goes on before it has an answer (early data) is served, but not served twice without limit.
-    if (this.#kept !== undefined) {
-      const more = this.#kept.length + bytes.length <= 2 * maxHelloBytes;
-      this.#kept = more ? Buffer.concat([this.#kept, bytes]) : undefined;
-    }
-    if (!upstream.write(bytes)) this.#client.pause();
+  /** A client that goes on before it has an answer (early data) is served, but not served twice without limit. */
+  #goOn(bytes: Uint8Array): void {
+    this.#client.pause();
+    if (this.#kept !== undefined) this.#kept = Buffer.concat([this.#kept, bytes]);
+    if (this.#upstream === undefined || !this.#connected) return;
+    if (this.#kept !== undefined && this.#kept.length > 2 * maxHelloBytes) this.#kept = undefined;
+    if (this.#upstream.write(bytes)) this.#client.read();
   }
 
   #pipe(upstream: Link, bytes: Uint8Array): void {
@@ -212,7 +207,7 @@ export class Connection implements LinkUser, Timed {
   #upstreamGone(reason: Refusal): void {
     this.#upstream?.destroy();
     this.#upstream = undefined;
-    this.#client.pause();
+    this.#connected = false;
     const { routes, rerouteMs } = this.#context;
     if (this.#kept === undefined || this.#attempts > 1) this.#reset(reason);
     else if (routes.get(this.#host) !== this.#route) this.#routeAgain();

@@ -2,6 +2,8 @@
 export interface Timed {
   /** in ticks of {@link Deadlines}; set as often as one likes, for the price of a number */
   due: number;
+  /** where it is in the list of all; for {@link Deadlines} alone */
+  place: number;
   onDue(): void;
   /** Ends politely, at the latest after `lingerMs`: the process wants to go. */
   finish(): void;
@@ -15,7 +17,7 @@ export class Deadlines implements Disposable {
   /** how often {@link Timed}s have been looked at */
   tick = 0;
   readonly #periodMs: number;
-  readonly #items = new Set<Timed>();
+  readonly #items: Timed[] = [];
   readonly #timer: NodeJS.Timeout;
   #emptied: (() => void) | undefined;
 
@@ -25,7 +27,7 @@ export class Deadlines implements Disposable {
   }
 
   get size(): number {
-    return this.#items.size;
+    return this.#items.length;
   }
 
   /** @returns as many ticks as take at least `ms` */
@@ -34,12 +36,17 @@ export class Deadlines implements Disposable {
   }
 
   add(item: Timed): void {
-    this.#items.add(item);
+    item.place = this.#items.push(item) - 1;
   }
 
   delete(item: Timed): void {
-    this.#items.delete(item);
-    if (this.#items.size === 0) this.#emptied?.();
+    if (this.#items[item.place] !== item) return;
+    const last = this.#items.pop();
+    if (last !== undefined && last !== item) {
+      this.#items[item.place] = last;
+      last.place = item.place;
+    }
+    if (this.#items.length === 0) this.#emptied?.();
   }
 
   /**
@@ -48,7 +55,7 @@ export class Deadlines implements Disposable {
    */
   async drain({ withinMs, lingerMs }: { withinMs: number; lingerMs: number }): Promise<void> {
     await this.#empty(withinMs);
-    for (const item of this.#items) item.finish();
+    for (const item of [...this.#items]) item.finish();
     await this.#empty(lingerMs);
   }
 
@@ -58,12 +65,16 @@ export class Deadlines implements Disposable {
 
   #sweep(): void {
     this.tick += 1;
-    for (const item of this.#items) if (item.due <= this.tick) item.onDue();
+    // From the end: what ends meanwhile has its place taken by the last, which has been looked at already.
+    for (let place = this.#items.length - 1; place >= 0; place -= 1) {
+      const item = this.#items[place];
+      if (item !== undefined && item.due <= this.tick) item.onDue();
+    }
   }
 
   #empty(withinMs: number): Promise<void> {
     return new Promise((resolve) => {
-      if (this.#items.size === 0) return resolve();
+      if (this.#items.length === 0) return resolve();
       const timer = setTimeout(resolve, withinMs);
       this.#emptied = () => {
         clearTimeout(timer);

@@ -37,33 +37,39 @@ export function gatewayMetrics({ traffic, connections, routes, routesConnected }
       this.inc({ from: "upstream" }, traffic.fromUpstreams);
     },
   });
-  const ended = new Counter({
-    name: "gateway_connections_ended_total",
-    help: "Connections that were served, by how they ended",
-    labelNames: ["outcome"],
-    registers,
-  });
-  const refused = new Counter({
-    name: "gateway_connections_refused_total",
-    help: "Connections that ended before the first byte of an atServer's answer",
-    labelNames: ["reason"],
-    registers,
-  });
+  const count = <Key extends string>(name: string, help: string, label: string, keys: readonly Key[]) => {
+    const counts = new Map(keys.map((key) => [key, 0]));
+    new Counter({
+      name,
+      help,
+      labelNames: [label],
+      registers,
+      collect() {
+        this.reset();
+        for (const [key, value] of counts) this.inc({ [label]: key.toLowerCase().replaceAll(" ", "_") }, value);
+      },
+    });
+    return (key: Key) => void counts.set(key, (counts.get(key) ?? 0) + 1);
+  };
   const rerouted = new Counter({
     name: "gateway_connections_rerouted_total",
     help: "Connections that were routed a second time, because the upstream was not there",
     registers,
   });
-  for (const outcome of pipeOutcomes) ended.inc({ outcome }, 0);
-  for (const reason of refusals) refused.inc({ reason: label(reason) }, 0);
   return {
     text: () => register.metrics(),
-    onEnd: (outcome: PipeOutcome) => ended.inc({ outcome }),
-    onRefused: (reason: Refusal) => refused.inc({ reason: label(reason) }),
+    onEnd: count<PipeOutcome>(
+      "gateway_connections_ended_total",
+      "Connections that were served, by how they ended",
+      "outcome",
+      pipeOutcomes,
+    ),
+    onRefused: count<Refusal>(
+      "gateway_connections_refused_total",
+      "Connections that ended before the first byte of an atServer's answer",
+      "reason",
+      refusals,
+    ),
     onRerouted: () => rerouted.inc(),
   };
-}
-
-function label(reason: Refusal): string {
-  return reason.toLowerCase().replaceAll(" ", "_");
 }

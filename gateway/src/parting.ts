@@ -8,6 +8,7 @@ import type { Link, LinkUser } from "./net/link.ts";
  */
 export class Parting implements LinkUser, Timed {
   readonly due: number;
+  place = 0;
   readonly #deadlines: Deadlines;
   readonly #links: Set<Link>;
   readonly #onEnd: () => void;

@@ -32,6 +32,7 @@ export type PipeOutcome = (typeof pipeOutcomes)[number];
  */
 export class Pipe<Lease> implements LinkUser, Timed {
   due: number;
+  place = 0;
   readonly #client: Link;
   readonly #upstream: Link;
   readonly #context: PipeContext<Lease>;

@@ -65,7 +65,7 @@ export class HelloReader {
     const needed = this.#length + chunk.length;
     if (needed > this.#bytes.length) {
       // The first chunk is nearly always the whole hello; after it, doubling keeps the copying linear.
-      const grown = Buffer.allocUnsafeSlow(this.#length === 0 ? needed : Math.max(needed, 2 * this.#bytes.length));
+      const grown = Buffer.allocUnsafe(this.#length === 0 ? needed : Math.max(needed, 2 * this.#bytes.length));
       grown.set(this.bytes);
       this.#bytes = grown;
     }
@@ -112,20 +112,18 @@ function readMessage(message: Buffer): Hello {
   const fault = messageFault(message);
   if (fault.kind !== "incomplete" || message.length < messageHeaderBytes) return fault;
   const end = messageHeaderBytes + message.readUIntBE(1, 3);
-  return message.length < end ? incomplete : readClientHello(message.subarray(messageHeaderBytes, end));
+  return message.length < end ? incomplete : readClientHello(new Fields(message, messageHeaderBytes, end));
 }
 
-function readClientHello(body: Buffer): Hello {
-  const fields = new Fields(body);
+function readClientHello(fields: Fields): Hello {
   fields.skip(2 + 32); // version, random
   fields.vector(1); // session id
   const cipherSuites = fields.vector(2);
   const compressionMethods = fields.vector(1);
   if (cipherSuites.length < 2 || compressionMethods.length < 1) return malformed;
   if (fields.atEnd) return { kind: "nameless" }; // no extensions at all: TLS 1.2 and older
-  const extensions = new Fields(fields.vector(2));
-  if (!fields.atEnd) return malformed;
-  return readExtensions(extensions);
+  const extensions = fields.vector(2);
+  return fields.atEnd ? readExtensions(extensions) : malformed;
 }
 
 function readExtensions(extensions: Fields): Hello {
@@ -140,66 +138,79 @@ function readExtensions(extensions: Fields): Hello {
   return extensions.atEnd ? (found ?? { kind: "nameless" }) : malformed;
 }
 
-function readServerNames(data: Buffer): Hello {
-  const extension = new Fields(data);
-  const names = new Fields(extension.vector(2));
+function readServerNames(data: Fields): Hello {
+  const names = data.vector(2);
   let found: Hello | undefined;
   while (names.hasMore) {
     const type = names.number(1);
     const name = names.vector(2);
     if (type !== hostNameType) continue;
     if (found !== undefined) return malformed;
-    found = readHostName(name);
+    found = readHostName(name.text());
   }
-  return extension.atEnd && names.atEnd ? (found ?? { kind: "nameless" }) : malformed;
+  return data.atEnd && names.atEnd ? (found ?? { kind: "nameless" }) : malformed;
 }
 
-function readHostName(bytes: Buffer): Hello {
-  const name = bytes.toString("latin1").toLowerCase();
-  return /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?$/.test(name) && name.length <= 255
-    ? { kind: "named", serverName: name.endsWith(".") ? name.slice(0, -1) : name }
+function readHostName(name: string): Hello {
+  return name.length <= 255 && /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?$/i.test(name)
+    ? { kind: "named", serverName: (name.endsWith(".") ? name.slice(0, -1) : name).toLowerCase() }
     : malformed;
 }
 
-/** Reads big-endian fields one after the other; a field that is not all there is empty, and `atEnd` is false for ever. */
+/**
+ * Reads big-endian fields one after the other. A field that is not all there is empty, and from then on there is
+ * nothing more, and the end has not been reached.
+ */
 class Fields {
   readonly #bytes: Buffer;
-  #at = 0;
+  #at: number;
+  readonly #end: number;
   #broken = false;
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, at: number, end: number) {
     this.#bytes = bytes;
+    this.#at = at;
+    this.#end = end;
+  }
+
+  get length(): number {
+    return this.#end - this.#at;
   }
 
   get atEnd(): boolean {
-    return !this.#broken && this.#at === this.#bytes.length;
+    return !this.#broken && this.#at === this.#end;
   }
 
   get hasMore(): boolean {
-    return !this.#broken && this.#at < this.#bytes.length;
+    return !this.#broken && this.#at < this.#end;
   }
 
   skip(length: number): void {
     this.#take(length);
   }
 
-  number(bytes: 1 | 2): number {
-    const taken = this.#take(bytes);
-    return taken.length === bytes ? taken.readUIntBE(0, bytes) : 0;
+  number(length: 1 | 2): number {
+    const at = this.#take(length);
+    if (this.#broken) return 0;
+    return length === 1 ? this.#bytes.readUInt8(at) : this.#bytes.readUInt16BE(at);
   }
 
   /** Bytes behind their own length. */
-  vector(lengthBytes: 1 | 2): Buffer {
-    return this.#take(this.number(lengthBytes));
+  vector(lengthBytes: 1 | 2): Fields {
+    const length = this.number(lengthBytes);
+    const at = this.#take(length);
+    return new Fields(this.#bytes, at, this.#broken ? at : at + length);
   }
 
-  #take(length: number): Buffer {
-    const taken = this.#bytes.subarray(this.#at, this.#at + length);
-    if (this.#broken || taken.length < length) {
-      this.#broken = true;
-      return taken.subarray(0, 0);
-    }
-    this.#at += length;
-    return taken;
+  text(): string {
+    return this.#bytes.toString("latin1", this.#at, this.#end);
+  }
+
+  /** @returns where the field begins */
+  #take(length: number): number {
+    const at = this.#at;
+    if (this.#broken || length > this.#end - at) this.#broken = true;
+    else this.#at += length;
+    return at;
   }
 }

@@ -9,7 +9,8 @@ export interface TcpHandle<Owner> {
   owner: Owner;
   /** called for each read; the outcome is in {@link Libuv.state} */
   onread: () => void;
-  readonly bytesRead: number;
+  /** -1 once closed */
+  readonly fd: number;
   /** every read goes to this memory; the caller keeps it alive */
   useUserBuffer(buffer: Uint8Array): void;
   readStart(): number;
@@ -100,6 +101,7 @@ export function openLibuv<Owner>(): Libuv<Owner> | undefined {
     const known =
       methods.every((name) => typeof prototype[name] === "function") &&
       "onread" in prototype &&
+      "fd" in prototype &&
       typeof tcp.TCPConnectWrap === "function" &&
       typeof tcp.constants.SOCKET === "number" &&
       typeof tcp.constants.SERVER === "number" &&
