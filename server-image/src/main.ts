@@ -10,10 +10,15 @@ import { ByteBudget } from "./byte-budget.ts";
 import { type Config, readConfig } from "./config.ts";
 import { Counts } from "./counts.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { sweepExpired } from "./expiry.ts";
 import { openFileIdentity } from "./identity/files.ts";
 import type { Identity } from "./identity/identity.ts";
 import { defaultLimits } from "./limits.ts";
 import { metricsText } from "./metrics.ts";
+import { dialer } from "./outbound/dial.ts";
+import { DirectoryClient } from "./outbound/directory.ts";
+import { Peers } from "./outbound/peers.ts";
+import { Pool } from "./outbound/pool.ts";
 import { type AtServer, serve } from "./server.ts";
 import { ensureSigningKeys } from "./signing-keys.ts";
 import { openDiskStore } from "./store/disk.ts";
@@ -49,7 +54,8 @@ async function run(config: Config, log: Log): Promise<End> {
   const outputBudgets = { owner: new ByteBudget(config.maxHeldBytes), anonymous: new ByteBudget(config.maxHeldBytes) };
   let identity: Identity | undefined;
   let server: AtServer | undefined;
-  const connections = () => ({ inbound: server?.connections ?? 0, outbound: 0 });
+  let pool: Pool | undefined;
+  const connections = () => ({ inbound: server?.connections ?? 0, outbound: pool?.size ?? 0 });
 
   const access = new AccessCounts({ owner: atSign, now });
   const blockList = new BlockList({ store, atSign, now });
@@ -83,7 +89,14 @@ async function run(config: Config, log: Log): Promise<End> {
   await repeatActivation(store, files, log);
   await ensureSigningKeys(store, atSign, now);
 
+  const dial = dialer({ identity: files, platformCa: config.platformCa, zones: config.zones });
+  await using outbound = new Pool(dial);
+  pool = outbound;
+  const directory = new DirectoryClient({ directory: config.directory, dial, log, monotonic });
+  await using _sweep = sweepExpired({ store, log, now });
+
   dispatcher = new Dispatcher(verbs, {
+    peers: new Peers({ directory, pool: outbound }),
     atSign,
     store,
     identity: files,

@@ -1,11 +1,32 @@
+import { config } from "./config.ts";
 import { cram } from "./cram.ts";
+import { deleteRecord } from "./delete.ts";
 import { from } from "./from.ts";
 import { info } from "./info.ts";
 import { llookup } from "./llookup.ts";
+import { lookup } from "./lookup.ts";
 import { noop } from "./noop.ts";
 import { pkam } from "./pkam.ts";
+import { plookup } from "./plookup.ts";
+import { scan } from "./scan.ts";
+import { stats } from "./stats.ts";
 import { update } from "./update.ts";
 import { updateMeta } from "./update-meta.ts";
 
 /** Every verb of this server. One that is not here is an unknown command. */
-export const verbs = [from, cram, pkam, info, noop, update, updateMeta, llookup] as const;
+export const verbs = [
+  from,
+  cram,
+  pkam,
+  info,
+  noop,
+  scan,
+  update,
+  updateMeta,
+  llookup,
+  lookup,
+  plookup,
+  deleteRecord,
+  stats,
+  config,
+] as const;

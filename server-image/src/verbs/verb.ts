@@ -4,6 +4,7 @@ import type { AccessCounts } from "../access-counts.ts";
 import type { BlockList } from "../block-list.ts";
 import type { Connection, State } from "../connection.ts";
 import type { Identity } from "../identity/identity.ts";
+import type { Peers } from "../outbound/peers.ts";
 import type { Store } from "../store/store.ts";
 
 /** What verbs work with; each takes the few that it needs. */
@@ -14,6 +15,7 @@ export interface Parts {
   readonly identity: Pick<Identity, "activationSecret" | "activated">;
   readonly blockList: BlockList;
   readonly access: AccessCounts;
+  readonly peers: Pick<Peers, "ask">;
   readonly connections: () => { readonly inbound: number; readonly outbound: number };
   readonly log: Log;
   /** epoch milliseconds: the time of records */
