@@ -1,0 +1,102 @@
+import { X509Certificate } from "node:crypto";
+import { connect, createSecureContext, rootCertificates, type SecureContext, type TLSSocket } from "node:tls";
+import { ProtocolError } from "@atrium/protocol";
+import type { Address } from "@atrium/runtime/config.ts";
+import type { PemSource, Zone } from "../config.ts";
+import type { Certificates, Identity } from "../identity/identity.ts";
+
+interface Options {
+  readonly identity: Pick<Identity, "current">;
+  readonly platformCa: PemSource | undefined;
+  readonly zones: readonly Zone[];
+  /** for the connection and the TLS handshake together */
+  readonly deadlineMs?: number;
+}
+
+/**
+ * Connects to `host:port`, as TLS client with this atServer's own certificate.
+ *
+ * @param names one of which the other side's certificate must have, to the letter; without it, the host
+ * @throws {ProtocolError} `unable_to_connect`, or `timeout`
+ */
+export type Dial = (to: Address, names?: readonly string[]) => Promise<TLSSocket>;
+
+/** The directory's certificate has this name whatever address it is dialled at. No public authority issues it. */
+export const directoryName = "directory.atrium.internal";
+
+export function dialer({ identity, platformCa, zones, deadlineMs = 3_000 }: Options): Dial {
+  const context = contexts(identity, platformCa);
+  return ({ host, port }, names = [host]) => {
+    const at = zoneOf(host, zones)?.at ?? { host: resolvable(host), port };
+    const servername = isLiteral(host) ? names.find((name) => !isLiteral(name)) : host;
+    return new Promise<TLSSocket>((resolve, reject) => {
+      const socket = connect({
+        ...at,
+        ...(servername !== undefined && { servername }),
+        secureContext: context(),
+        checkServerIdentity: (_host, { raw }) => nameFault(new X509Certificate(raw), names),
+        minVersion: "TLSv1.2",
+      });
+      socket.setNoDelay(true);
+      const timer = setTimeout(() => {
+        socket.destroy();
+        reject(new ProtocolError("timeout", `${host} did not accept a connection in ${deadlineMs} ms`));
+      }, deadlineMs);
+      const failed = (cause: Error) => {
+        clearTimeout(timer);
+        socket.destroy();
+        reject(new ProtocolError("unable_to_connect", `${host}: ${reasonOf(cause)}`));
+      };
+      const closed = () => failed(new Error("closed during the handshake"));
+      socket.once("error", failed);
+      socket.once("close", closed);
+      socket.once("secureConnect", () => {
+        clearTimeout(timer);
+        socket.off("error", failed);
+        socket.off("close", closed);
+        resolve(socket);
+      });
+    });
+  };
+}
+
+/** Roots cost memory, so they are parsed for the first connection, and again only when a certificate changed. */
+function contexts(identity: Options["identity"], platformCa: PemSource | undefined): () => SecureContext {
+  let made: { context: SecureContext; from: Certificates; platform: string } | undefined;
+  return () => {
+    const from = identity.current;
+    const platform = platformCa?.() ?? "";
+    if (made?.from !== from || made.platform !== platform) {
+      const ca = [from.trust, platform, ...rootCertificates].filter((pem) => pem !== "");
+      const { certificate: cert, key } = from.client;
+      made = { context: createSecureContext({ ca, cert, key }), from, platform };
+    }
+    return made.context;
+  };
+}
+
+/** @returns undefined when the certificate has one of the names; never judged by its subject or a wild card */
+function nameFault(certificate: X509Certificate, names: readonly string[]): Error | undefined {
+  const options = { subject: "never", wildcards: false, partialWildcards: false } as const;
+  if (names.some((name) => !isLiteral(name) && certificate.checkHost(name, options) !== undefined)) return undefined;
+  return new Error(`the certificate is not for ${names.join(" or ")}`);
+}
+
+export function zoneOf(host: string, zones: readonly Zone[]): Zone | undefined {
+  const name = host.toLowerCase();
+  return zones.find(({ zone }) => name.endsWith(`.${zone}`));
+}
+
+/** RFC 6761, 6.3: names under localhost are this machine; not every resolver knows. */
+function resolvable(host: string): string {
+  return /(?:^|\.)localhost$/i.test(host) ? "127.0.0.1" : host;
+}
+
+function isLiteral(host: string): boolean {
+  return /^[\d.]+$/.test(host) || host.includes(":");
+}
+
+function reasonOf(error: Error): string {
+  const { code } = error as NodeJS.ErrnoException;
+  return code ?? error.message;
+}

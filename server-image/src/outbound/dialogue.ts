@@ -1,0 +1,93 @@
+import type { Duplex } from "node:stream";
+import { decodeLine, LineSplitter, ProtocolError, stripPrompt } from "@atrium/protocol";
+
+interface Question {
+  readonly resolve: (line: string) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/**
+ * The asking side of a connection to an atServer or a directory: one question at a time. Replies are read as a stream
+ * of lines, whatever TLS records they come in; the greeting is the prompt before the first of them.
+ */
+export class Dialogue {
+  readonly #socket: Duplex;
+  readonly #peer: string;
+  readonly #splitter = new LineSplitter();
+  #question: Question | undefined;
+  #ended = false;
+
+  /** @param peer for error texts */
+  constructor(socket: Duplex, peer: string) {
+    this.#socket = socket;
+    this.#peer = peer;
+    socket.on("data", (chunk: Buffer) => this.#arrived(chunk));
+    socket.on("error", () => this.close());
+    socket.once("end", () => this.close());
+    socket.once("close", () => this.close());
+  }
+
+  /** false once the connection has ended or got out of step. */
+  get usable(): boolean {
+    return !this.#ended;
+  }
+
+  onClose(listener: () => void): void {
+    this.#socket.once("close", listener);
+  }
+
+  /**
+   * @param command without newline
+   * @returns the reply's line without prompt
+   * @throws {ProtocolError} `timeout`, after which the connection is of no use; `socket` when it ended without a reply
+   */
+  ask(command: string, deadlineMs: number): Promise<string> {
+    if (this.#ended || this.#question !== undefined) {
+      return Promise.reject(new ProtocolError("socket", `the connection to ${this.#peer} is not free`));
+    }
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#fail(new ProtocolError("timeout", `${this.#peer} did not answer in ${deadlineMs} ms`));
+      }, deadlineMs);
+      this.#question = { resolve, reject, timer };
+      this.#socket.write(`${command}\n`);
+    });
+  }
+
+  close(): void {
+    this.#fail(new ProtocolError("socket", `${this.#peer} closed the connection`));
+  }
+
+  #arrived(chunk: Buffer): void {
+    if (this.#ended) return;
+    try {
+      for (const line of this.#splitter.push(chunk)) this.#answered(stripPrompt(decodeLine(line)));
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #answered(line: string): void {
+    const question = this.#question;
+    this.#question = undefined;
+    if (question === undefined) {
+      // Nobody asked: from here on it is not known which reply is whose.
+      this.close();
+      return;
+    }
+    clearTimeout(question.timer);
+    question.resolve(line);
+  }
+
+  #fail(error: Error): void {
+    this.#ended = true;
+    const question = this.#question;
+    this.#question = undefined;
+    if (question !== undefined) {
+      clearTimeout(question.timer);
+      question.reject(error);
+    }
+    this.#socket.destroy();
+  }
+}
