@@ -1,6 +1,7 @@
 import { alternate } from "../alternate.ts";
 import type { Comparison, Sample } from "../figure.ts";
 import { LoadGroup, type Window } from "../load/group.ts";
+import { placement } from "../processors.ts";
 import type { Resources } from "../resources.ts";
 import { startGateways } from "../servers/gateways.ts";
 
@@ -13,8 +14,8 @@ interface Options<O> {
   readonly conditions: string;
 }
 
-const windowMs = 2_500;
-const rounds = 5;
+const windowMs = 2_000;
+const rounds = 7;
 
 /** The same load on our gateway and on its peer, in turn. */
 export async function gatewayUnderLoad<O extends object>(
@@ -39,5 +40,5 @@ export async function gatewayUnderLoad<O extends object>(
     rounds,
     say,
   );
-  return { ...samples, conditions: `${conditions}, ${loads.ours.description}` };
+  return { ...samples, conditions: `${conditions}, ${placement}, ${loads.ours.description}` };
 }

@@ -12,8 +12,8 @@ export const gatewayRoundTrip: Figure = {
   measure: (resources, say) =>
     gatewayUnderLoad<RoundTripOptions>(resources, say, {
       script: "round-trips.ts",
-      load: (port) => ({ port, servername: hosts.echo, connections: 32, bytes: 160 }),
-      processes: 2,
+      load: (port) => ({ port, servername: hosts.echo, connections: 64, bytes: 160 }),
+      processes: 1,
       value: ({ serverCpuSeconds, operations }) => (serverCpuSeconds * 1e6) / operations,
       conditions: "64 open connections, one packet under way on each",
     }),

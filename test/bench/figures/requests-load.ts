@@ -2,14 +2,15 @@ import { alternate } from "../alternate.ts";
 import type { Comparison, Sample } from "../figure.ts";
 import { LoadGroup } from "../load/group.ts";
 import type { RequestOptions } from "../load/requests.ts";
+import { placement } from "../processors.ts";
 import type { Resources } from "../resources.ts";
 
 type Target = Omit<RequestOptions, "connections"> & { readonly pid: number };
 
 const connections = 64;
 const processes = 2;
-const windowMs = 2_500;
-const rounds = 5;
+const windowMs = 2_000;
+const rounds = 7;
 
 /** The same number of clients at our server and at its peer, in turn; each waits for its answer before it asks again. */
 export async function serversUnderRequests(
@@ -34,5 +35,8 @@ export async function serversUnderRequests(
     return { value: window.operations / window.serverCpuSeconds, ...window.cores };
   };
   const samples = await alternate({ ours: () => sample("ours"), peer: () => sample("peer") }, rounds, say);
-  return { ...samples, conditions: `${connections} connections, no pipelining, ${loads.ours.description}` };
+  return {
+    ...samples,
+    conditions: `${connections} connections, no pipelining, ${placement}, ${loads.ours.description}`,
+  };
 }

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Sample } from "../figure.ts";
 import { cpuSeconds } from "../meters.ts";
+import { place } from "../processors.ts";
 import type { Resources } from "../resources.ts";
 import type { Answer, Question } from "./generator.ts";
 
@@ -72,11 +73,13 @@ export class LoadGroup implements AsyncDisposable {
 }
 
 function start(script: string): ChildProcess {
-  return fork(fileURLToPath(new URL(script, import.meta.url)), {
+  const child = fork(fileURLToPath(new URL(script, import.meta.url)), {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     execArgv: ["--disable-warning=ExperimentalWarning"],
     env: { PATH: process.env.PATH },
   });
+  place(child.pid ?? -1, "load");
+  return child;
 }
 
 async function ask(process: ChildProcess, question: Question): Promise<Answer> {

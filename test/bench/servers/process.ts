@@ -4,6 +4,7 @@ import { connect, createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Address } from "@atrium/runtime/config.ts";
 import type { Ready } from "@atrium/runtime/lifecycle.ts";
+import { place, type Role } from "../processors.ts";
 
 /** A server under measurement, or a helper of one. Disposed of, it is asked to end, and made to after 5 s. */
 export interface Running extends AsyncDisposable {
@@ -15,6 +16,7 @@ interface Command {
   readonly command: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  readonly role?: Role;
 }
 
 const startDeadlineMs = 15_000;
@@ -22,7 +24,7 @@ const startDeadlineMs = 15_000;
 /** A program of Debian's, which is there once its port accepts. @throws {Error} with the last of its output */
 export async function startPeer(command: Command, port: number): Promise<Running> {
   const process = launch(command, ["ignore", "pipe", "pipe"]);
-  return starting(process, command.name, async (signal) => {
+  return starting(process, command, async (signal) => {
     while (!(await accepts(port))) await delay(50, undefined, { signal });
   });
 }
@@ -31,7 +33,7 @@ export async function startPeer(command: Command, port: number): Promise<Running
 export async function startOurs(command: Command): Promise<Running & { readonly addresses: Ready["addresses"] }> {
   const process = launch(command, ["ignore", "pipe", "pipe", "ipc"]);
   let addresses: Ready["addresses"] = {};
-  const running = await starting(process, command.name, async (signal) => {
+  const running = await starting(process, command, async (signal) => {
     const [message] = (await once(process, "message", { signal })) as [Ready];
     addresses = message.addresses;
   });
@@ -51,7 +53,7 @@ function launch({ command, args, env }: Command, stdio: StdioOptions): ChildProc
 
 async function starting(
   process: ChildProcess,
-  name: string,
+  { name, role = "server" }: Command,
   ready: (signal: AbortSignal) => Promise<void>,
 ): Promise<Running> {
   const output = lastOutput(process);
@@ -71,7 +73,9 @@ async function starting(
     over.abort();
     ended.catch(() => undefined); // after the start its rejection is nobody's: the figure itself notices a dead server
   }
-  return { pid: process.pid ?? -1, [Symbol.asyncDispose]: () => end(process) };
+  const { pid = -1 } = process;
+  place(pid, role);
+  return { pid, [Symbol.asyncDispose]: () => end(process) };
 }
 
 /** The last 4 KB that it wrote, for the error; the rest is dropped so that its pipe never fills. */

@@ -7,6 +7,8 @@ import { addressOf, startOurs } from "./process.ts";
 export async function startUpstream(resources: Resources): Promise<{ echo: Address; stream: Address }> {
   const script = fileURLToPath(new URL("../load/upstream.ts", import.meta.url));
   const args = ["--disable-warning=ExperimentalWarning", script];
-  const { addresses } = resources.use(await startOurs({ name: "upstream", command: process.execPath, args }));
+  const { addresses } = resources.use(
+    await startOurs({ name: "upstream", command: process.execPath, args, role: "upstream" }),
+  );
   return { echo: addressOf(addresses, "echo"), stream: addressOf(addresses, "stream") };
 }
