@@ -14,7 +14,7 @@ interface Answer {
 }
 
 /** What a call on the store in the other process threw. */
-export class RemoteError extends Error {
+class RemoteError extends Error {
   readonly reason: string | undefined;
 
   constructor({ name, message, reason }: NonNullable<Answer["error"]>) {

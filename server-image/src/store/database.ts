@@ -48,7 +48,7 @@ export function openDatabase(directory: string): DatabaseSync {
   }
 }
 
-export function databasePath(directory: string): string {
+function databasePath(directory: string): string {
   return join(directory, "store.db");
 }
 

@@ -1,0 +1,21 @@
+import { StoreProcess } from "../store/store-process.ts";
+import type { Driver } from "./crash.ts";
+
+/** Drives the store of an atServer, alone in a process, without the server around it. */
+export function storeDriver(directory: string): Driver {
+  let epoch = 0;
+  return {
+    async start() {
+      const store = new StoreProcess();
+      await store.open({ directory, epoch: ++epoch });
+      return {
+        write: (key, value) => (value === undefined ? store.remove(key) : store.put(key, value)),
+        kill: () => store.kill(),
+        async readAll() {
+          const { records, log, lastCommitId } = await store.readAll();
+          return { values: new Map(records), commitIds: new Map(log), lastCommitId };
+        },
+      };
+    },
+  };
+}
