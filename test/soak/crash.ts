@@ -2,12 +2,14 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Found, Ledger } from "./ledger.ts";
 import type { Random } from "./random.ts";
 
-/** A process that keeps data, on the same data after each start. */
+/** Starts processes that keep data, one after another on the same data. */
 export interface Driver {
-  start(): Promise<Running>;
+  spawn(): Running;
 }
 
 export interface Running {
+  /** Resolves once it can be asked; rejects when it ends before. */
+  ready(): Promise<void>;
   /** @returns the commit id with which it was acknowledged; rejects when the process ends before */
   write(key: string, value: string | undefined): Promise<number>;
   readAll(): Promise<Found>;
@@ -27,6 +29,9 @@ export interface CrashOptions {
 const writers = 24;
 const keysPerWriter = 8;
 const maxRoundMs = 80;
+/** about as long as a start takes */
+const maxStartMs = 300;
+const startingKills = 0.2;
 
 /**
  * Kills a process that writes, at random moments, and looks after each restart whether all that it had acknowledged is
@@ -37,8 +42,10 @@ const maxRoundMs = 80;
 export async function crash({ driver, rounds, random, onRound }: CrashOptions): Promise<Ledger> {
   const ledger = new Ledger();
   for (let round = 1; round <= rounds && ledger.faults.length === 0; round++) {
-    const running = await driver.start();
+    if (random.chance(startingKills)) await killWhileStarting(driver, random);
+    const running = driver.spawn();
     try {
+      await running.ready();
       ledger.compare(await running.readAll());
       await writeUntilKilled(running, ledger, random, round);
     } finally {
@@ -46,10 +53,20 @@ export async function crash({ driver, rounds, random, onRound }: CrashOptions): 
     }
     onRound?.(round, ledger);
   }
-  const running = await driver.start();
+  const running = driver.spawn();
+  await running.ready();
   ledger.compare(await running.readAll());
   await running.kill();
   return ledger;
+}
+
+/** Hits what is done once: making the data, or mending it after the last kill. */
+async function killWhileStarting(driver: Driver, random: Random): Promise<void> {
+  const running = driver.spawn();
+  const ready = running.ready().catch(() => undefined);
+  await Promise.race([ready, delay(random.next() * maxStartMs)]);
+  await running.kill();
+  await ready;
 }
 
 async function writeUntilKilled(running: Running, ledger: Ledger, random: Random, round: number): Promise<void> {

@@ -5,10 +5,11 @@ import type { Driver } from "./crash.ts";
 export function storeDriver(directory: string): Driver {
   let epoch = 0;
   return {
-    async start() {
+    spawn() {
       const store = new StoreProcess();
-      await store.open({ directory, epoch: ++epoch });
+      const own = ++epoch;
       return {
+        ready: () => store.open({ directory, epoch: own }),
         write: (key, value) => (value === undefined ? store.remove(key) : store.put(key, value)),
         kill: () => store.kill(),
         async readAll() {
