@@ -1,0 +1,130 @@
+import { Agent, request } from "node:https";
+import type { AtSign } from "@atrium/protocol";
+import type { Address } from "@atrium/runtime/config.ts";
+import type { Listing } from "../tenant/observe.ts";
+
+/** What the directory holds of one name. */
+export interface DirectoryRecord {
+  readonly atSign: AtSign;
+  /** undefined parks the name */
+  readonly host: Address | undefined;
+  readonly claim: string;
+  readonly generation: number;
+}
+
+interface RegistryState {
+  readonly id: string;
+  readonly complete: boolean;
+}
+
+/** The directory's provisioning API. */
+export interface DirectoryClient extends Disposable {
+  /** @throws {Error} when the directory cannot be reached or does not know what to do with it */
+  put(record: DirectoryRecord): Promise<Listing>;
+  /** Gives a name back; one that is not ours is left alone. @throws {Error} */
+  release(record: Pick<DirectoryRecord, "atSign" | "claim" | "generation">): Promise<void>;
+  /** @throws {Error} */
+  registry(): Promise<RegistryState>;
+  /** Says that all names of this cell have been written to the registry of that id. @throws {Error} */
+  markComplete(cell: string, registry: string): Promise<void>;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+const requestMs = 5_000;
+const maxAnswerBytes = 65_536;
+
+/** @param tls gives the present certificate: it is renewed while the client lives */
+export function directoryClient(
+  address: Address,
+  tls: () => { certificate: string; key: string; trust: string },
+): DirectoryClient {
+  const agent = new Agent({ keepAlive: true, maxSockets: 16 });
+
+  const ask = async (method: string, path: string, body?: object): Promise<Answer> => {
+    const { certificate, key, trust } = tls();
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const outgoing = request({
+      ...address,
+      method,
+      path,
+      agent,
+      cert: certificate,
+      key,
+      ca: trust,
+      servername: "directory.atrium.internal",
+      signal: AbortSignal.timeout(requestMs),
+      headers:
+        text === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(text) },
+    });
+    outgoing.on("error", reject);
+    outgoing.on("response", (response) => {
+      let received = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => {
+        received += chunk;
+        if (received.length > maxAnswerBytes) response.destroy(new Error("the answer is too long"));
+      });
+      response.on("error", reject);
+      response.on("end", () => {
+        try {
+          resolve({ status: response.statusCode ?? 0, body: JSON.parse(received) });
+        } catch (cause) {
+          reject(new Error("the answer is not JSON", { cause }));
+        }
+      });
+    });
+    outgoing.end(text);
+    try {
+      return await promise;
+    } catch (cause) {
+      throw new Error(`the directory's provisioning API failed: ${cause instanceof Error ? cause.message : cause}`, {
+        cause,
+      });
+    }
+  };
+
+  return {
+    async put({ atSign, host, claim, generation }) {
+      const answer = await ask("PUT", pathOf(atSign), {
+        host: host?.host ?? null,
+        ...(host && { port: host.port }),
+        claim,
+        generation,
+      });
+      if (answer.status === 200) return { state: "ours", generation, parked: host === undefined };
+      const reason = answer.body.reason;
+      if (reason === "claimed" || reason === "host-taken" || reason === "stale-generation")
+        return { state: "refused", reason };
+      throw refusal(answer);
+    },
+    async release({ atSign, claim, generation }) {
+      const query = new URLSearchParams({ claim, generation: String(generation) });
+      const answer = await ask("DELETE", `${pathOf(atSign)}?${query}`);
+      if (answer.status !== 200 && answer.body.reason !== "absent" && answer.body.reason !== "claimed")
+        throw refusal(answer);
+    },
+    async registry() {
+      const answer = await ask("GET", "/v1/registry");
+      if (answer.status !== 200 || typeof answer.body.id !== "string") throw refusal(answer);
+      return { id: answer.body.id, complete: answer.body.complete === true };
+    },
+    async markComplete(cell, registry) {
+      const answer = await ask("PUT", `/v1/cells/${cell}`, { registry });
+      if (answer.status !== 200) throw refusal(answer);
+    },
+    [Symbol.dispose]: () => agent.destroy(),
+  };
+}
+
+function pathOf(atSign: AtSign): string {
+  return `/v1/records/${encodeURIComponent(atSign.slice(1))}`;
+}
+
+function refusal({ status, body }: Answer): Error {
+  return new Error(`the directory answered ${status}: ${typeof body.detail === "string" ? body.detail : "no detail"}`);
+}
