@@ -7,7 +7,7 @@ export interface Driver {
   spawn(): Running;
 }
 
-export interface Running {
+interface Running {
   /** Resolves once it can be asked; rejects when it ends before. */
   ready(): Promise<void>;
   /** @returns the commit id with which it was acknowledged; rejects when the process ends before */

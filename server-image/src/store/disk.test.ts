@@ -222,6 +222,15 @@ describe("damage", () => {
         db.close();
       },
     ],
+    [
+      "a database without its records",
+      "corrupt",
+      (file) => {
+        const db = new DatabaseSync(file);
+        db.exec("DROP TABLE record");
+        db.close();
+      },
+    ],
   ])("%s is refused at start", async (_what, reason, damage) => {
     const { directory, file } = await filled();
     damage(file);

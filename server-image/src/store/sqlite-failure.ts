@@ -2,6 +2,7 @@ import { StaleEpochError, StoreError, type StoreFailure } from "./store.ts";
 
 /** @see https://www.sqlite.org/rescode.html: primary result codes */
 const reasons: Readonly<Record<number, StoreFailure>> = {
+  1: "corrupt", // SQLITE_ERROR: our statements do not fit the schema, so it is not what we wrote
   5: "busy", // SQLITE_BUSY
   6: "busy", // SQLITE_LOCKED
   7: "io", // SQLITE_NOMEM
