@@ -18,9 +18,9 @@ export interface Line {
 }
 
 export function lineOf(figure: Figure, { ours, peer, conditions }: Comparison): Line {
-  const our = median(ours.map((sample) => sample.value));
-  const other = peer.length === 0 ? null : median(peer.map((sample) => sample.value));
-  const ratio = other === null ? null : our / other;
+  const our = median(values(ours));
+  const other = peer.length === 0 ? null : median(values(peer));
+  const ratio = other === null ? null : ratioOf(ours, peer);
   const { of, bound, value } = figure.target;
   const judged = of === "ours" ? our : (ratio ?? Number.NaN);
   return {
@@ -33,12 +33,22 @@ export function lineOf(figure: Figure, { ours, peer, conditions }: Comparison): 
     met: bound === "≤" ? judged <= value : judged >= value,
     peerName: figure.peer ?? null,
     readings: {
-      ours: ours.map((sample) => rounded(sample.value)),
-      peer: peer.map((sample) => rounded(sample.value)),
+      ours: values(ours).map(rounded),
+      peer: values(peer).map(rounded),
     },
     limit: { ours: limitOf(ours), peer: limitOf(peer) },
     conditions,
   };
+}
+
+/** Of neighbours in time where there are rounds: what slows the machine for a while slows both of a round. */
+function ratioOf(ours: readonly Sample[], peer: readonly Sample[]): number {
+  if (ours.length !== peer.length) return median(values(ours)) / median(values(peer));
+  return median(ours.map(({ value }, round) => value / (peer[round]?.value ?? Number.NaN)));
+}
+
+function values(samples: readonly Sample[]): number[] {
+  return samples.map(({ value }) => value);
 }
 
 /** Which side was busy: a server well below one core was waiting for the load generators. */
