@@ -11,7 +11,7 @@ export interface Arrived {
 }
 
 /** A line may have so many characters, its newline not counted. */
-export const maxLineCharacters = 255;
+const maxLineCharacters = 255;
 /** A character has at most four bytes in UTF-8. */
 const maxLineBytes = maxLineCharacters * 4;
 

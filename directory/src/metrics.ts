@@ -39,6 +39,10 @@ export function declareMetrics({ tally, registry, certificateExpiresAtMs }: Part
   labelled("directory_refused_connections_total", "Connections over a limit", "limit", () => tally.refusedConnections);
   labelled("directory_ended_conversations_total", "Connections closed by us", "reason", () => tally.endedConversations);
   gauge("directory_connections", "Open connections", () => tally.openConnections);
+  gauge("directory_registry_complete", "1 when the registry had all names when last heard of", () =>
+    Number(registry.complete),
+  );
+  gauge("directory_remembered_names", "Names in memory", () => registry.remembered);
   gauge("directory_registry_away", "1 while the registry cannot be reached", () => Number(registry.away));
   gauge(
     "directory_certificate_expiry_timestamp_seconds",

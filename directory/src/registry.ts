@@ -100,6 +100,10 @@ export interface Registry extends AsyncDisposable {
 
   /** has it been reached since the start? */
   readonly reached: boolean;
-  /** is it known to be reachable now, or are answers those of memory alone? */
+  /** are answers those of memory alone, because it cannot be reached? */
   readonly away: boolean;
+  /** had it all names when it was last heard of? */
+  readonly complete: boolean;
+  /** how many names are in memory */
+  readonly remembered: number;
 }

@@ -35,15 +35,25 @@ export function openUpstream(settings: UpstreamSettings, log: Log): Upstream {
   const remembered = new RecentMap<{ address: Address; untilMs: number }>(settings.maxRemembered);
   const questions = new Map<string, Promise<Address | "unknown" | "none">>();
 
+  let trouble: string | undefined;
+  // Said once for each kind of trouble, not once for each question.
+  const note = (now: string | undefined) => {
+    if (now === trouble) return;
+    if (now !== undefined) log.warn({ trouble: now }, "upstream does not answer");
+    else log.info("upstream answers again");
+    trouble = now;
+  };
+
   const question = async (name: string): Promise<Address | "unknown" | "none"> => {
     try {
       const answer = await ask(name, settings);
+      note(undefined);
       if (answer !== "unknown") {
         remembered.set(name, { address: answer, untilMs: performance.now() + settings.rememberMs });
       }
       return answer;
     } catch (error) {
-      log.warn({ error: error instanceof Error ? error.message : String(error) }, "upstream did not answer");
+      note(error instanceof Error ? error.message : String(error));
       return "none";
     } finally {
       questions.delete(name);

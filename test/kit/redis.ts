@@ -25,14 +25,20 @@ export interface TestRedis extends AsyncDisposable {
   resume(): void;
 }
 
+interface Options {
+  /** as on the command line of redis-server: `["--maxmemory", "10mb"]` */
+  readonly options?: readonly string[];
+  /** speaks TLS alone, with these files, and asks for no certificate of its clients */
+  readonly tls?: { readonly certificateFile: string; readonly keyFile: string };
+}
+
 /**
- * Starts one on a free port of 127.0.0.1, without persistence but for the dumps that are asked for.
- *
- * @param options as on the command line of redis-server: `["--maxmemory", "10mb"]`
+ * Starts one on a free port of 127.0.0.1, without persistence but for the dumps that are asked for. It ends with this
+ * process at the latest.
  */
-export async function redis(options: readonly string[] = []): Promise<TestRedis> {
+export async function redis({ options = [], tls }: Options = {}): Promise<TestRedis> {
   const directory = mkdtempSync(join(tmpdir(), "atrium-redis-"));
-  const instance = new Instance(directory, options);
+  const instance = new Instance(directory, options, tls);
   try {
     await instance.startAnywhere();
   } catch (error) {
@@ -48,15 +54,18 @@ class Instance implements TestRedis {
   port = 0;
   readonly #directory: string;
   readonly #options: readonly string[];
+  readonly #tls: Options["tls"];
+  readonly #endWithUs = () => this.#child?.kill("SIGKILL");
   #child: ChildProcess | undefined;
 
-  constructor(directory: string, options: readonly string[]) {
+  constructor(directory: string, options: readonly string[], tls: Options["tls"]) {
     this.#directory = directory;
     this.#options = options;
+    this.#tls = tls;
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`;
+    return `${this.#tls === undefined ? "redis" : "rediss"}://127.0.0.1:${this.port}`;
   }
 
   /** Redis cannot choose a port itself; one that is free now may be taken a moment later. */
@@ -75,12 +84,14 @@ class Instance implements TestRedis {
     const child = spawn(
       "redis-server",
       [
-        ...["--port", String(this.port), "--bind", "127.0.0.1", "--dir", this.#directory],
+        ...(this.#tls === undefined ? ["--port", String(this.port)] : tlsOptions(this.port, this.#tls)),
+        ...["--bind", "127.0.0.1", "--dir", this.#directory],
         ...["--save", "", "--appendonly", "no", "--daemonize", "no", ...this.#options],
       ],
       { stdio: ["ignore", "pipe", "pipe"] },
     );
     this.#child = child;
+    process.once("exit", this.#endWithUs);
     let said = "";
     const ready = new Promise<void>((resolve, reject) => {
       child.once("error", reject);
@@ -97,7 +108,13 @@ class Instance implements TestRedis {
   }
 
   async ask<T>(work: (redis: Redis) => Promise<T>): Promise<T> {
-    const client = new Redis({ host: "127.0.0.1", port: this.port, protocol: 2 });
+    const client = new Redis({
+      host: "127.0.0.1",
+      port: this.port,
+      protocol: 2,
+      // Whom it talks to is clear here, and the certificate is for other names.
+      ...(this.#tls !== undefined && { tls: { rejectUnauthorized: false } }),
+    });
     try {
       return await work(client);
     } finally {
@@ -108,6 +125,7 @@ class Instance implements TestRedis {
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
+    process.off("exit", this.#endWithUs);
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, "exit");
     child.kill("SIGKILL");
@@ -137,6 +155,11 @@ class Instance implements TestRedis {
     await this.kill();
     rmSync(this.#directory, { recursive: true, force: true });
   }
+}
+
+function tlsOptions(port: number, { certificateFile, keyFile }: NonNullable<Options["tls"]>): string[] {
+  const files = ["--tls-cert-file", certificateFile, "--tls-key-file", keyFile];
+  return ["--port", "0", "--tls-port", String(port), ...files, "--tls-auth-clients", "no"];
 }
 
 async function freePort(): Promise<number> {

@@ -1,6 +1,8 @@
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { connect as connectTcp } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { silent } from "@atrium/runtime/log.ts";
 import { watchTlsFiles } from "@atrium/runtime/tls-files.ts";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
@@ -8,6 +10,7 @@ import { type Pair, testCa } from "../../../test/kit/certificates.ts";
 import { memoryRegistry } from "../registry/memory.ts";
 import { type Registry, RegistryAway } from "../registry.ts";
 import { type AdminAnswer, askAdmin } from "../testing/admin-client.ts";
+import { eventually } from "../testing/registries.ts";
 import { type TlsDirectory, tlsDirectory } from "../testing/tls-directory.ts";
 import { type AdminServer, serveAdmin } from "./server.ts";
 
@@ -22,7 +25,9 @@ beforeEach(async () => {
   registry = memoryRegistry({ cells: ["eu1", "us1"] });
   const tlsFiles = cleanUp.use(watchTlsFiles({ directory: tls.path, log: silent }));
   const listen = { host: "127.0.0.1", port: 0 };
-  server = cleanUp.use(await serveAdmin({ listen, tlsFiles, caFile: tls.caFile, registry, log: silent }));
+  server = cleanUp.use(
+    await serveAdmin({ listen, tlsFiles, caFile: tls.caFile, caPeriodMs: 20, registry, log: silent }),
+  );
 });
 
 afterEach(() => cleanUp.disposeAsync());
@@ -199,6 +204,42 @@ describe("only the operator", () => {
     const identity = tls.authority.issue({ dns: ["operator.atrium.internal"], client: false });
     await expect(askAdmin({ port, ca: tls.ca, identity }, "GET", "/v1/registry")).rejects.toThrow();
   });
+});
+
+test("another root of the operator, and another certificate of ours, are taken up", async () => {
+  const root = testCa();
+  const identity = root.issue({ dns: ["operator.atrium.internal"], client: true });
+  const { port } = server.address;
+  const isServed = async () => {
+    try {
+      return (await askAdmin({ port, ca: tls.ca, identity }, "GET", "/v1/registry")).status === 200;
+    } catch (error) {
+      expect((error as NodeJS.ErrnoException).code).toMatch(/^(ERR_SSL_|ECONNRESET|EPIPE)/);
+      return false;
+    }
+  };
+  expect(await isServed()).toBe(false);
+  writeFileSync(tls.caFile, "neither this");
+  writeFileSync(tls.caFile, tls.ca + root.pem);
+  await eventually(isServed);
+  expect(await ask("GET", "/v1/registry")).toMatchObject({ status: 200 });
+});
+
+test("a body that breaks off is no more than that", async () => {
+  const { port } = server.address;
+  const { certificate: cert, key } = tls.operator;
+  const socket = connectTls({
+    host: "127.0.0.1",
+    port,
+    ca: tls.ca,
+    cert,
+    key,
+    servername: "directory.atrium.internal",
+  });
+  socket.write("PUT /v1/records/alice HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{");
+  await once(socket, "secureConnect");
+  socket.destroy();
+  expect(await ask("PUT", "/v1/records/alice", alice)).toMatchObject({ status: 200 });
 });
 
 test("plain HTTP is closed", async () => {

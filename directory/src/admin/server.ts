@@ -17,6 +17,7 @@ interface Parts {
   /** file with the PEM of the roots that clients chain to; read again now and then */
   readonly caFile: string;
   readonly registry: Registry;
+  readonly caPeriodMs?: number;
   readonly log: Log;
 }
 
@@ -26,7 +27,6 @@ export interface AdminServer extends AsyncDisposable {
 
 /** The one who may write. */
 const operator = "operator.atrium.internal";
-const caPeriodMs = 10_000;
 const retryAfterSeconds = 1;
 
 /**
@@ -34,7 +34,14 @@ const retryAfterSeconds = 1;
  *
  * @throws {Error} when it cannot listen
  */
-export async function serveAdmin({ listen, tlsFiles, caFile, registry, log }: Parts): Promise<AdminServer> {
+export async function serveAdmin({
+  listen,
+  tlsFiles,
+  caFile,
+  caPeriodMs = 10_000,
+  registry,
+  log,
+}: Parts): Promise<AdminServer> {
   let ca = readFileSync(caFile, "utf8");
   const secrets = () => ({ cert: tlsFiles.current.certificate, key: tlsFiles.current.key, ca });
   const server = createServer(

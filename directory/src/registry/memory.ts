@@ -24,14 +24,18 @@ class MemoryRegistry implements Registry {
   /** which name has a host */
   readonly #hosts = new Map<string, string>();
   readonly #marks: Map<string, boolean>;
-  #complete = false;
+  complete = false;
 
   constructor(cells: readonly string[]) {
     this.#marks = new Map(cells.map((cell) => [cell, false]));
   }
 
+  get remembered(): number {
+    return this.#records.size;
+  }
+
   recall(name: string): Found {
-    return this.#found.get(name) ?? (this.#complete ? absent : unsure);
+    return this.#found.get(name) ?? (this.complete ? absent : unsure);
   }
 
   async find(name: string): Promise<Found> {
@@ -72,14 +76,14 @@ class MemoryRegistry implements Registry {
   }
 
   async state(): Promise<RegistryState> {
-    return { id: this.#id, complete: this.#complete, cells: Object.fromEntries(this.#marks) };
+    return { id: this.#id, complete: this.complete, cells: Object.fromEntries(this.#marks) };
   }
 
   async markCell(cell: string, registryId: string): Promise<Marked> {
     if (!this.#marks.has(cell)) return "unknown-cell";
     if (registryId !== this.#id) return "other-registry";
     this.#marks.set(cell, true);
-    this.#complete = [...this.#marks.values()].every(Boolean);
+    this.complete = [...this.#marks.values()].every(Boolean);
     return "marked";
   }
 

@@ -1,10 +1,13 @@
-import { createServer, type Server } from "node:net";
+import { writeFileSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
+import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { need } from "../../../test/kit/need.ts";
 import { redis, type TestRedis } from "../../../test/kit/redis.ts";
 import type { NameRecord, Registry } from "../registry.ts";
 import { RegistryAway } from "../registry.ts";
 import { complete, eventually, replica } from "../testing/registries.ts";
+import { tlsDirectory } from "../testing/tls-directory.ts";
 
 const onRedis = need("redis-server") === undefined ? test : test.skip;
 
@@ -48,9 +51,9 @@ describe("replicas of one registry", () => {
       expect(performance.now() - changedAtMs).toBeLessThan(1_000);
     }
     // What comes out of memory comes without a question to Redis.
-    const before = await commandsOf(server, "alice");
+    const before = await readsOf(server);
     for (let i = 0; i < 100; i += 1) await lookUp(other, "alice");
-    expect(await commandsOf(server, "alice")).toBe(before);
+    expect(await readsOf(server)).toBe(before);
   });
 
   onRedis("do not keep what a change has overtaken while it was read", async () => {
@@ -190,6 +193,26 @@ describe("while Redis is away", () => {
     expect(registry.reached).toBe(false);
     await server.start();
     await eventually(() => registry.reached);
+  });
+
+  onRedis("the wrong password or the wrong certificate is as if it were away", async () => {
+    using tls = tlsDirectory();
+    const files = { certificateFile: join(tls.path, "certificate.pem"), keyFile: join(tls.path, "key.pem") };
+    await using server = await redis({ tls: files, options: ["--requirepass", "secret"] });
+    const url = server.url.replace("127.0.0.1", "localhost");
+    await using wrong = replica(url, { ca: tls.ca, password: "wrong" });
+    await using none = replica(url, { ca: tls.ca });
+    await using right = replica(url, { ca: tls.authority.pem, password: "secret" });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    for (const each of [wrong, none, right]) expect(each.reached).toBe(false);
+
+    const pair = tls.authority.issue({ dns: ["localhost"] });
+    await server.kill();
+    writeFileSync(files.certificateFile, pair.certificate);
+    writeFileSync(files.keyFile, pair.key);
+    await server.start();
+    await eventually(() => right.reached);
+    for (const each of [wrong, none]) expect(each.reached).toBe(false);
   });
 
   onRedis("a refusal of Redis is no end of the connection", async () => {
@@ -354,7 +377,7 @@ function isEqual(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-async function commandsOf(server: TestRedis, _name: string): Promise<number> {
+async function readsOf(server: TestRedis): Promise<number> {
   const stats = await server.ask((client) => client.info("commandstats"));
   return Number(/cmdstat_hget:calls=(\d+)/.exec(stats)?.[1] ?? 0);
 }
@@ -371,10 +394,9 @@ interface FaultProxy extends AsyncDisposable {
 
 /** Passes bytes on to a port, until it does not. */
 async function faultProxy(target: number): Promise<FaultProxy> {
-  const { connect } = await import("node:net");
   let mode: "pass" | "cut" | (() => Buffer) = "pass";
-  const sockets = new Set<import("node:net").Socket>();
-  const server: Server = createServer((client) => {
+  const sockets = new Set<Socket>();
+  const server = createServer((client) => {
     client.on("error", () => client.destroy());
     if (mode === "cut") {
       client.destroy();

@@ -29,7 +29,7 @@ interface Options {
 const maxAgeMs = 1_000;
 /** Questions to Redis at one time. */
 const maxReads = 1_000;
-const pauses = { minMs: 50, maxMs: 2_000 };
+const pauses = { minMs: 50, maxMs: 1_000 };
 
 const unsure: Found = { kind: "unsure" };
 
@@ -41,6 +41,9 @@ const unsure: Found = { kind: "unsure" };
  * content goes on from what this replica has seen (scripts.ts). When it does not, the content is of a new era, and
  * incomplete: a record is then sure once its cell has written it again, and until then what this replica remembers is
  * better than what a dump brought back.
+ *
+ * What no replica that is still running has seen cannot be missed. Who restores a Redis while no directory runs
+ * deletes the marker, `{prefix}:registry`: then the restored content is incomplete in the same way.
  */
 export function redisRegistry(options: Options): Registry {
   return new RedisRegistry(options);
@@ -69,6 +72,14 @@ class RedisRegistry implements Registry {
 
   get away(): boolean {
     return this.#session === undefined;
+  }
+
+  get complete(): boolean {
+    return (this.#session?.content ?? this.#content)?.complete ?? false;
+  }
+
+  get remembered(): number {
+    return this.#remembered.size;
   }
 
   recall(name: string): Found | undefined {

@@ -4,7 +4,7 @@ import { redisRegistry } from "../registry/redis.ts";
 import { type Registry, RegistryAway } from "../registry.ts";
 
 /** Timeouts as short as a loaded machine allows. */
-export function redisSettings(url: string, settings: Partial<RedisSettings> = {}): RedisSettings {
+function redisSettings(url: string, settings: Partial<RedisSettings> = {}): RedisSettings {
   return { url: new URL(url), password: undefined, ca: undefined, prefix: "test", timeoutMs: 500, ...settings };
 }
 

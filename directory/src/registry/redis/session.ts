@@ -24,7 +24,7 @@ export type Continuity = "continued" | "trimmed" | "other";
 export const origin: Position = { streamId: "0-0", number: 0 };
 
 /** The content is not the one that this session knows: changes that it has seen are missing, or it has another id. */
-export class ContentLost extends Error {
+class ContentLost extends Error {
   override readonly name = "ContentLost";
 }
 
