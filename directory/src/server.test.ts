@@ -1,5 +1,4 @@
-import { once } from "node:events";
-import { connect as connectTcp } from "node:net";
+import { connect as connectTcp, type Socket } from "node:net";
 import { duplexPair } from "node:stream";
 import { describe, expect, test } from "@jest/globals";
 import { Conversation } from "./conversation.ts";
@@ -223,10 +222,9 @@ describe("connections", () => {
     await using directory = await testDirectory();
     for (const text of ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "alice\n", "\x16\x03\x01\xff\xff\x00"]) {
       const socket = connectTcp(directory.port, "127.0.0.1");
-      socket.on("error", () => socket.destroy());
+      const closed = closing(socket.resume());
       socket.end(text);
-      socket.resume();
-      await once(socket, "close");
+      await closed;
     }
     await eventually(() => directory.tally.openConnections === 0);
     using client = await directory.connect();
@@ -237,14 +235,13 @@ describe("connections", () => {
     await using directory = await testDirectory({ handshakeTimeoutMs: 200 });
     const silent = connectTcp(directory.port, "127.0.0.1").resume();
     const trickling = connectTcp(directory.port, "127.0.0.1").resume();
-    for (const socket of [silent, trickling]) socket.on("error", () => socket.destroy());
     const hello = Buffer.from("16030100c8010000c40303", "hex");
     let sent = 0;
     const drip = setInterval(() => {
       trickling.write(hello.subarray(sent, sent + 1));
       sent += 1;
     }, 50);
-    await Promise.all([once(silent, "close"), once(trickling, "close")]);
+    await Promise.all([closing(silent), closing(trickling)]);
     clearInterval(drip);
     await eventually(() => directory.tally.openConnections === 0);
     expect(directory.tally.failedHandshakes).toBe(2);
@@ -324,3 +321,11 @@ test("a client that does not read is not read from", async () => {
   const expected = 1 + (accepted + 1) * chunk.length * unknown.length;
   await eventually(() => received === expected);
 });
+
+/** However it ends: a reset is an end too. */
+function closing(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.on("error", () => socket.destroy());
+    socket.once("close", () => resolve());
+  });
+}

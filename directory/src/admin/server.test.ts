@@ -247,8 +247,9 @@ test("plain HTTP is closed", async () => {
   sent.end();
   await expect(once(sent, "response")).rejects.toThrow();
   const socket = connectTcp(server.address.port, "127.0.0.1").resume();
+  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
   socket.on("error", () => socket.destroy());
   socket.write("GET / HTTP/1.1\r\n\r\n");
-  await once(socket, "close");
+  await closed;
   expect(await ask("GET", "/v1/registry")).toMatchObject({ status: 200 });
 });
