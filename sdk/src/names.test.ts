@@ -1,6 +1,6 @@
 import { formatKey } from "@atrium/protocol";
 import { expect, test } from "@jest/globals";
-import { atSignOf, isReserved, keyOf } from "./names.ts";
+import { atSignOf, isOfProtocol, isReserved, keyOf } from "./names.ts";
 
 test.each([
   ["phone.demo", "phone.demo@alice"],
@@ -45,4 +45,13 @@ test.each([
 test("an atSign may be written in many ways", () => {
   expect(atSignOf("Al.Ice")).toBe("@alice");
   expect(() => atSignOf("@a/b")).toThrow(expect.objectContaining({ reason: "invalid" }));
+});
+
+test.each([
+  ["cached:public:publickey@bob", true],
+  ["@alice:signing_privatekey@alice", true],
+  ["cached:public:nick.demo@bob", false],
+  ["what ever", false],
+])("the stored key %s is of the protocol: %s", (stored, expected) => {
+  expect(isOfProtocol(stored)).toBe(expected);
 });

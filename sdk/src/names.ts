@@ -33,7 +33,12 @@ export function keyOf(text: string, atSign: AtSign): OwnedKey {
 
 /** Whether the protocol itself gives this name its meaning. */
 export function isReserved(key: OwnedKey): boolean {
-  return keyType(formatKey(key)) === "reservedKey";
+  return isOfProtocol(formatKey(key));
+}
+
+/** The same of a stored key, also of one that is a cached copy. */
+export function isOfProtocol(stored: string): boolean {
+  return keyType(stored.replace(/^cached:/, "")) === "reservedKey";
 }
 
 function hasOwner(text: string): boolean {

@@ -136,6 +136,11 @@ describe("records", () => {
     });
   });
 
+  test("of the protocol itself are shown when asked for", async () => {
+    expect((await at(["scan", "@alice"])).stdout).not.toContain("publickey");
+    expect((await at(["scan", "@alice", "--all"])).stdout).toContain("public:publickey@alice\n");
+  });
+
   test("that are public come to others", async () => {
     expect(await at(["get", "@bob", "public:nick.demo@alice"])).toEqual({ ...done, stdout: "Al\n" });
     const { stdout } = await at(["get", "@bob", "public:nick.demo@alice", "--json"]);

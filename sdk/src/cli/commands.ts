@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { activate } from "../activate.ts";
 import { inspect } from "../inspect.ts";
-import { atSignOf } from "../names.ts";
+import { atSignOf, isOfProtocol } from "../names.ts";
 import { formatAddress } from "../platform.ts";
 import { parseDuration } from "./duration.ts";
 import { printable } from "./failure.ts";
@@ -90,16 +90,16 @@ function addGet(register: Register): void {
 }
 
 function addScan(register: Register): void {
-  register<[string, string | undefined], { hidden?: true }>(
+  register<[string, string | undefined], { all?: true }>(
     "scan <atsign> [regex]",
     "prints the keys of all records, or of those in which a regular expression finds something",
-    async (session, [name, regex], { hidden }) => {
+    async (session, [name, regex], { all }) => {
       await using client = await session.client(atSignOf(name));
-      for (const key of await client.scan({ regex, showHidden: hidden })) {
-        session.result({ key }, `${printable(key)}\n`);
+      for (const key of await client.scan({ regex, showHidden: all })) {
+        if (all || !isOfProtocol(key)) session.result({ key }, `${printable(key)}\n`);
       }
     },
-  ).option("--hidden", "also those whose names begin with _");
+  ).option("--all", "also the protocol's own records (publickey, shared_key …) and those whose names begin with _");
 }
 
 function addDelete(register: Register): void {

@@ -25,6 +25,10 @@ test("keeps what a server says from acting on the terminal", () => {
   expect(formatFailure(failure)).toBe("at: no\ufffd[2J\ufffdat: all is well\ufffd\n");
 });
 
+test("names no step where the command line is at fault", () => {
+  expect(failureOf(new ClientError("invalid", "no"), "logging in").step).toBeUndefined();
+});
+
 test("shows a fault of its own whole", () => {
   const failure = failureOf(new TypeError("x is undefined"), undefined);
   expect(formatFailure(failure)).toContain("TypeError: x is undefined\n    at ");

@@ -28,7 +28,8 @@ export function failureOf(error: unknown, step: string | undefined): Failure {
     return { reason: "internal", message, step, advice: "This is a fault of `at`: please report it." };
   }
   const { reason, message, advice, code } = error;
-  return { reason, message, step, advice, code };
+  // What is wrong with the caller's words was so before the last step.
+  return { reason, message, ...(reason !== "invalid" && { step }), advice, code };
 }
 
 export function exitCodeOf({ reason }: Failure): number {
