@@ -29,7 +29,11 @@ export function terminated(): Promise<End> {
         resolve(signal);
       });
     }
-    if (process.channel !== undefined) process.once("disconnect", () => resolve("supervisor gone"));
+    if (process.channel !== undefined) {
+      process.once("disconnect", () => resolve("supervisor gone"));
+      // The channel is no reason to live on, once everything else has ended.
+      process.channel.unref();
+    }
   });
 }
 

@@ -126,7 +126,6 @@ export async function startPlatform(
   );
   const directoryAddress = addressOf(directory.addresses, "main");
 
-  let gateway: Supervised | undefined;
   let gatewayAddress: Address = { host: reachable(listen), port: options.gatewayPort };
   const tenants = new Tenants({
     data,
@@ -144,7 +143,7 @@ export async function startPlatform(
   // The atServers end after the gateway and before the directory: this is where they stand on the stack.
   stack.defer(() => tenants.stop());
 
-  gateway = stack.use(
+  const gateway = stack.use(
     await service(
       "gateway",
       "gateway",

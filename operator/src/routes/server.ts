@@ -76,9 +76,15 @@ function secureContext({ certificate, key, trust }: TlsMaterial) {
 
 function answer(request: IncomingMessage, response: ServerResponse, feed: RouteFeed, log: Log): void {
   // Every atServer has a certificate of the same root, hence the name.
-  if (!isNamed(request.socket as TLSSocket, gatewayName)) return refuse(response, 403, "only gateways read the routes");
+  if (!isNamed(request.socket as TLSSocket, gatewayName)) {
+    refuse(response, 403, "only gateways read the routes");
+    return;
+  }
   const { pathname, searchParams } = new URL(request.url ?? "", "https://operator");
-  if (request.method !== "GET" || pathname !== "/v1/routes") return refuse(response, 404, "there is no such resource");
+  if (request.method !== "GET" || pathname !== "/v1/routes") {
+    refuse(response, 404, "there is no such resource");
+    return;
+  }
   response.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
   stream(response, feed, searchParams.get("after") ?? undefined, log);
 }
