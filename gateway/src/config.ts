@@ -26,6 +26,8 @@ export const settings = {
   maxConnections: integer("GATEWAY_MAX_CONNECTIONS", { fallback: 20_000, min: 1 }),
   maxPerAddress: integer("GATEWAY_MAX_CONNECTIONS_PER_ADDRESS", { fallback: 2_000, min: 1 }),
   maxPerAtSign: integer("GATEWAY_MAX_CONNECTIONS_PER_ATSIGN", { fallback: 1_000, min: 1 }),
+  /** memory for bytes that clients and atServers are slow to take, all together */
+  maxKeptBytes: integer("GATEWAY_MAX_KEPT_BYTES", { fallback: 268_435_456, min: 1_048_576 }),
 
   helloMs: integer("GATEWAY_HELLO_TIMEOUT_MS", { fallback: 5_000, min: 1 }),
   connectMs: integer("GATEWAY_CONNECT_TIMEOUT_MS", { fallback: 2_000, min: 1 }),

@@ -48,7 +48,7 @@ async function serve(): Promise<number> {
   await using gateway = await serveGateway({
     ...config,
     listen: [config.listen, ...(config.clusterListen === undefined ? [] : [config.clusterListen])],
-    net: openNet(config.sockets, log),
+    net: openNet(config, log),
     routes: table,
     isProxy: networkTest(config.proxyProtocolFrom),
     limits,
@@ -78,10 +78,10 @@ function openSource(
   return streamSource({ url: location.url, tls: () => tls.current, table, log });
 }
 
-function openNet(sockets: "fast" | "plain", log: Log): Net {
+function openNet({ sockets, maxKeptBytes }: { sockets: "fast" | "plain"; maxKeptBytes: number }, log: Log): Net {
   if (sockets === "plain") return socketNet;
   const libuv = openLibuv<HandleLink>();
-  if (libuv !== undefined) return handleNet(libuv);
+  if (libuv !== undefined) return handleNet(libuv, { maxKeptBytes });
   log.warn({ node: process.version }, "this Node has no handles as known here: copying costs more");
   return socketNet;
 }

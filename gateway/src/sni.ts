@@ -74,7 +74,8 @@ export class HelloReader {
   }
 
   #nextRecord(): { kind: "whole"; payload: Buffer } | { kind: "partial"; result: Hello } {
-    const rest = this.#bytes.subarray(this.#recordAt, this.#length);
+    // What lies behind the limit is not looked at: the answer must not depend on how the bytes were cut.
+    const rest = this.#bytes.subarray(this.#recordAt, Math.min(this.#length, maxHelloBytes));
     const fault = recordFault(rest, this.#recordAt === 0);
     if (fault !== undefined) return { kind: "partial", result: fault };
     if (rest.length < recordHeaderBytes) return { kind: "partial", result: incomplete };
@@ -105,7 +106,8 @@ function recordFault(record: Buffer, first: boolean): Hello | undefined {
 function messageFault(message: Buffer): Hello {
   if (message.length >= 1 && message[0] !== clientHelloMessage) return malformed;
   if (message.length < messageHeaderBytes) return incomplete;
-  return messageHeaderBytes + message.readUIntBE(1, 3) > maxHelloBytes ? oversize : incomplete;
+  const bytes = recordHeaderBytes + messageHeaderBytes + message.readUIntBE(1, 3);
+  return bytes > maxHelloBytes ? oversize : incomplete;
 }
 
 function readMessage(message: Buffer): Hello {

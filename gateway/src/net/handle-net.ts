@@ -12,6 +12,8 @@ const chunkBytes = 262_144;
 /** From this size on, copying costs more than a second way of writing. */
 const directBytes = 16_384;
 
+const slabBytes = 65_536;
+
 /**
  * TCP on libuv's handles, without the sockets and streams of Node above them: those take most of the time that a small
  * packet takes, and most of the memory of an idle connection.
@@ -22,8 +24,8 @@ const directBytes = 16_384;
  *
  * @see docs/decisions/0004-gateway-copies-with-reused-buffers.md
  */
-export function handleNet(libuv: Libuv<HandleLink>): Net {
-  const shared = new Shared(libuv);
+export function handleNet(libuv: Libuv<HandleLink>, { maxKeptBytes }: { maxKeptBytes: number }): Net {
+  const shared = new Shared(libuv, maxKeptBytes);
   return {
     async listen({ host, port }, { accept, acceptFailed }) {
       const handle = libuv.newServer();
@@ -64,13 +66,17 @@ function listenError(code: string, address: Address): Error {
 class Shared {
   readonly libuv: Libuv<HandleLink>;
   readonly readBuffer = new Uint8Array(chunkBytes);
-  readonly slab = new Slab(chunkBytes);
+  readonly slab = new Slab(slabBytes);
+  /** waiting for peers that do not read; with more than `maxKeptBytes`, the one that adds to them is cut off */
+  keptBytes = 0;
+  readonly maxKeptBytes: number;
   /** never in use between two calls: a write that finishes at once leaves no trace in it */
   write: WriteRequest<HandleLink>;
   #lastRead = this.readBuffer;
 
-  constructor(libuv: Libuv<HandleLink>) {
+  constructor(libuv: Libuv<HandleLink>, maxKeptBytes: number) {
     this.libuv = libuv;
+    this.maxKeptBytes = maxKeptBytes;
     this.write = libuv.newWrite();
   }
 
@@ -156,19 +162,23 @@ export class HandleLink implements Link {
   #writeCopy(bytes: Uint8Array): boolean {
     const handle = this.#handle;
     if (handle === undefined) return false;
-    const { libuv, slab, write } = this.#shared;
-    const copy = slab.copy(bytes);
+    const shared = this.#shared;
+    const { libuv, write } = shared;
+    const small = bytes.length < directBytes;
+    const copy = small ? shared.slab.copy(bytes) : new Uint8Array(bytes);
     const code = handle.writeBuffer(write, copy);
     if (code !== 0) {
       this.#failed(code);
       return false;
     }
     if (libuv.state[libuv.asyncAt] === 0) return true;
-    slab.keep(copy);
+    if (small) shared.slab.keep(copy);
+    shared.write = libuv.newWrite();
     write.bytes = copy;
     write.oncomplete = onWritten;
-    this.#shared.write = libuv.newWrite();
     this.#writing = true;
+    shared.keptBytes += copy.length;
+    if (shared.keptBytes > shared.maxKeptBytes) this.#fail("ENOBUFS");
     return false;
   }
 
@@ -212,7 +222,9 @@ export class HandleLink implements Link {
     else this.user.onConnect(this);
   }
 
-  hasWritten(code: number): void {
+  /** Called for closed links, too: with an error, once libuv has let go of the bytes. */
+  hasWritten(code: number, length: number): void {
+    this.#shared.keptBytes -= length;
     if (this.#handle === undefined) return;
     this.#writing = false;
     if (code < 0) this.#failed(code);
@@ -240,9 +252,13 @@ export class HandleLink implements Link {
   }
 
   #failed(code: number): void {
+    this.#fail(this.#shared.libuv.errorName(code));
+  }
+
+  #fail(error: string): void {
     if (this.#handle === undefined) return;
     this.destroy();
-    this.user.onClose(this, this.#shared.libuv.errorName(code));
+    this.user.onClose(this, error);
   }
 
   #release(): TcpHandle<HandleLink> | undefined {
@@ -263,8 +279,8 @@ function onConnected(this: ConnectRequest<HandleLink>, status: number): void {
 }
 
 function onWritten(this: WriteRequest<HandleLink>, status: number, handle: TcpHandle<HandleLink>): void {
+  handle.owner.hasWritten(status, this.bytes?.length ?? 0);
   this.bytes = undefined;
-  handle.owner.hasWritten(status);
 }
 
 function onShutDown(this: ShutdownRequest<HandleLink>, status: number): void {
