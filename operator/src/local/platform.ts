@@ -140,9 +140,6 @@ export async function startPlatform(
     poke: (atSign) => loops?.poke(atSign),
     onChange: () => changed(),
   });
-  // The atServers end after the gateway and before the directory: this is where they stand on the stack.
-  stack.defer(() => tenants.stop());
-
   const gateway = stack.use(
     await service(
       "gateway",
@@ -158,6 +155,8 @@ export async function startPlatform(
   );
   gatewayAddress = { host: reachable(listen), port: addressOf(gateway.addresses, "main").port };
 
+  // Everything ends in reverse order. The atServers before the gateway: it waits until connections have ended.
+  stack.defer(() => tenants.stop());
   loops = stack.use(reconciler({ adapter: tenants, log }));
   directoryUp();
 
