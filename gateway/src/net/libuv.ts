@@ -107,7 +107,7 @@ export function openLibuv<Owner>(): Libuv<Owner> | undefined {
       typeof tcp.constants.SERVER === "number" &&
       typeof stream.WriteWrap === "function" &&
       typeof stream.ShutdownWrap === "function" &&
-      stream.streamBaseState instanceof Int32Array &&
+      ArrayBuffer.isView(stream.streamBaseState) &&
       typeof stream.kReadBytesOrError === "number" &&
       typeof stream.kLastWriteWasAsync === "number" &&
       typeof uv.UV_EOF === "number" &&

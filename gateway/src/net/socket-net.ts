@@ -67,7 +67,7 @@ class SocketLink implements Link {
   }
 
   write(bytes: Uint8Array): boolean {
-    return this.#socket.write(bytes);
+    return this.#socket.write(Buffer.from(bytes));
   }
 
   end(): void {
