@@ -3,12 +3,12 @@
  * left waits for its turn; turns come in the order of asking, so that nobody waits for ever.
  */
 export class ByteBudget {
-  readonly #capBytes: number;
+  readonly capBytes: number;
   #takenBytes = 0;
   readonly #waiting = new Set<Lease>();
 
   constructor(capBytes: number) {
-    this.#capBytes = capBytes;
+    this.capBytes = capBytes;
   }
 
   get takenBytes(): number {
@@ -17,11 +17,11 @@ export class ByteBudget {
 
   /**
    * @param bytes at most the cap
-   * @param granted is called when its turn has come: later, never from within this call
-   * @returns what was taken; `granted` at once when there is room
+   * @param onGranted is called when its turn comes, unless that is at once
+   * @returns what was taken, `granted` or not
    */
-  take(bytes: number, granted: () => void): Lease {
-    const lease = new Lease(bytes, granted, (change) => this.#changed(lease, change));
+  take(bytes: number, onGranted: () => void): Lease {
+    const lease = new Lease(bytes, onGranted, (change) => this.#changed(lease, change));
     if (this.#waiting.size === 0 && this.#fits(bytes)) this.#grant(lease);
     else this.#waiting.add(lease);
     return lease;
@@ -33,8 +33,23 @@ export class ByteBudget {
     return this.take(bytes, () => undefined);
   }
 
+  /** @returns undefined when its turn did not come in time */
+  turn(bytes: number, deadlineMs: number): Promise<Lease | undefined> {
+    return new Promise((resolve) => {
+      const lease = this.take(bytes, () => {
+        clearTimeout(timer);
+        resolve(lease);
+      });
+      const timer = setTimeout(() => {
+        lease.release();
+        resolve(undefined);
+      }, deadlineMs).unref();
+      if (lease.granted) lease.onGranted();
+    });
+  }
+
   #fits(bytes: number): boolean {
-    return this.#takenBytes + bytes <= this.#capBytes;
+    return this.#takenBytes + bytes <= this.capBytes;
   }
 
   #grant(lease: Lease): void {

@@ -7,6 +7,13 @@ export class Counts {
   succeeded = 0;
   readonly failures = new Map<string, number>();
 
+  /** Grows with everything that happens. */
+  get activity(): number {
+    let sum = this.accepted + this.refused + this.handshakesFailed + this.succeeded;
+    for (const count of this.failures.values()) sum += count;
+    return sum;
+  }
+
   /** @param code one of the protocol's table */
   failed(code: string): void {
     this.failures.set(code, (this.failures.get(code) ?? 0) + 1);

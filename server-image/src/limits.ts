@@ -12,8 +12,11 @@ export interface Limits {
   /** from the first byte of a command to its last, for small ones and for large ones */
   readonly smallLineMs: number;
   readonly largeLineMs: number;
-  /** how long a client may take nothing of what is there for it */
+  /** how long a client may take nothing of what is there for it, and how long it may take for all of a large reply */
   readonly unreadMs: number;
+  readonly largeReplyMs: number;
+  /** how long a large reply waits until there is memory for it */
+  readonly turnMs: number;
   /** how long to go on reading, and throwing away, once the last reply is written: a reset could overtake the reply */
   readonly lingerMs: number;
 }
@@ -25,6 +28,8 @@ export const defaultLimits: Limits = {
   smallLineMs: 30_000,
   largeLineMs: 120_000,
   unreadMs: 30_000,
+  largeReplyMs: 120_000,
+  turnMs: 20_000,
   lingerMs: 5_000,
 };
 

@@ -19,6 +19,7 @@ import { dialer } from "./outbound/dial.ts";
 import { DirectoryClient } from "./outbound/directory.ts";
 import { Peers } from "./outbound/peers.ts";
 import { Pool } from "./outbound/pool.ts";
+import { releaseWhenQuiet } from "./quiet.ts";
 import { type AtServer, serve } from "./server.ts";
 import { ensureSigningKeys } from "./signing-keys.ts";
 import { openDiskStore } from "./store/disk.ts";
@@ -122,6 +123,7 @@ async function run(config: Config, log: Log): Promise<End> {
     monotonic,
   });
   server = listener;
+  using _quiet = releaseWhenQuiet(() => counts.activity);
   announce({ main: listener.address, health: health.address });
   log.info({ atSign, host, port: config.port, main: listener.address, health: health.address }, "serving");
   const end = await ended;
@@ -146,4 +148,5 @@ async function main(): Promise<number> {
   }
 }
 
-process.exitCode = await main();
+// Not by itself: the channel to a supervisor would keep the process.
+process.exit(await main());

@@ -1,7 +1,7 @@
 import { idleLimitMs } from "./limits.ts";
 import type { Session } from "./session.ts";
 
-type Reaped = Pick<Session, "lastActiveMs" | "lineDueMs" | "loginDueMs" | "busy" | "end" | "expire"> & {
+type Reaped = Pick<Session, "lastActiveMs" | "lineDueMs" | "loginDueMs" | "busy" | "ending" | "end" | "expire"> & {
   readonly connection: Pick<Session["connection"], "state">;
 };
 
@@ -65,6 +65,7 @@ export class Reaper {
 
   /** @returns when to look again; undefined when its end has begun */
   #judge(session: Reaped, nowMs: number, load: { connections: number; capacity: number }): number | undefined {
+    if (session.ending) return undefined;
     const idleMs = idleLimitMs(session.connection.state, load);
     const idleDueMs = (session.busy ? nowMs : session.lastActiveMs) + idleMs;
     const { lineDueMs = Number.POSITIVE_INFINITY, loginDueMs = Number.POSITIVE_INFINITY } = session;

@@ -7,10 +7,10 @@ import type { Limits } from "./limits.ts";
  */
 export class ReplyWriter {
   readonly #socket: Duplex;
-  readonly #limits: Pick<Limits, "pieceBytes" | "unreadMs">;
+  readonly #limits: Pick<Limits, "pieceBytes" | "unreadMs" | "largeReplyMs">;
   #wake: (() => void) | undefined;
 
-  constructor(socket: Duplex, limits: Pick<Limits, "pieceBytes" | "unreadMs">) {
+  constructor(socket: Duplex, limits: Pick<Limits, "pieceBytes" | "unreadMs" | "largeReplyMs">) {
     this.#socket = socket;
     this.#limits = limits;
   }
@@ -22,7 +22,8 @@ export class ReplyWriter {
 
   /** Writes a long reply as fast as it is read, so that it is in memory once. The promise never rejects. */
   async writeInPieces(text: string): Promise<void> {
-    const { pieceBytes } = this.#limits;
+    const { pieceBytes, largeReplyMs } = this.#limits;
+    using _deadline = after(largeReplyMs, () => this.#socket.destroy());
     for (let start = 0; start < text.length && !this.#socket.destroyed; ) {
       // What is left after this piece stays large enough to bring newline and prompt together.
       const whole = text.length - start <= 2 * pieceBytes;
@@ -51,6 +52,11 @@ export class ReplyWriter {
       this.#socket.on("drain", wake);
     });
   }
+}
+
+function after(delayMs: number, act: () => void): Disposable {
+  const timer = setTimeout(act, delayMs).unref();
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
 /** Whether the characters at `at - 1` and `at` are one. */

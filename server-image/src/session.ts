@@ -1,11 +1,12 @@
 import type { Duplex } from "node:stream";
-import { type AtSign, decodeLine, errors, formatError, LineSplitter, ProtocolError } from "@atrium/protocol";
+import { type AtSign, decodeLine, errors, formatError, ProtocolError } from "@atrium/protocol";
 import type { Log } from "@atrium/runtime/log.ts";
-import type { ByteBudget, Lease } from "./byte-budget.ts";
+import type { ByteBudget } from "./byte-budget.ts";
 import { Connection } from "./connection.ts";
 import type { Counts } from "./counts.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { asProtocolError } from "./faults.ts";
+import { Intake } from "./intake.ts";
 import type { Limits } from "./limits.ts";
 import { ReplyWriter } from "./reply-writer.ts";
 
@@ -13,10 +14,10 @@ export interface SessionParts {
   readonly atSign: AtSign;
   readonly dispatcher: Dispatcher;
   readonly limits: Limits;
-  /** for commands longer than `limits.maxSmallLineBytes` */
+  /** for large commands */
   readonly inputBudget: ByteBudget;
-  /** for replies longer than `limits.pieceBytes`; one for owners, one for all others */
-  readonly outputBudgets: Readonly<Record<"owner" | "anonymous", ByteBudget>>;
+  /** for large replies: one for the owner, so that nobody else can take it away */
+  readonly outputBudgets: Readonly<Record<Connection["state"], ByteBudget>>;
   readonly counts: Counts;
   readonly log: Log;
   readonly monotonic: () => number;
@@ -29,12 +30,8 @@ interface Options extends SessionParts {
   readonly loginDueMs?: number;
 }
 
-/** Enough to know the verb. */
-const earlyBytes = 16;
-const earlyPeekBytes = 256;
-
 /**
- * One connection: bytes in, commands one after the other, one reply each, bytes out.
+ * One connection: commands one after the other, one reply each.
  *
  * Nothing is read while a command runs, so what a client may have us hold is bounded by one command and one chunk.
  */
@@ -42,31 +39,37 @@ export class Session {
   readonly connection = new Connection();
   readonly #socket: Duplex;
   readonly #parts: Options;
-  readonly #splitter: LineSplitter;
+  readonly #intake: Intake;
   readonly #writer: ReplyWriter;
-  /** whole lines that wait for the command before them */
+  /** whole commands that wait for the one before them */
   #lines: Buffer[] = [];
   /** chunks that arrived while a command ran */
   #held: Buffer[] = [];
   #busy = false;
   #commanded = false;
-  #admitted = false;
+  #largeAllowed = false;
   #inputEnded = false;
   #ending = false;
-  #lease: Lease | undefined;
   #lastActiveMs: number;
-  #lineBeganMs: number | undefined;
   #linger: NodeJS.Timeout | undefined;
 
   constructor(socket: Duplex, parts: Options) {
+    const { limits, monotonic, dispatcher, log } = parts;
     this.#socket = socket;
     this.#parts = parts;
-    this.#splitter = new LineSplitter({ maxLineBytes: parts.limits.maxSmallLineBytes });
-    this.#writer = new ReplyWriter(socket, parts.limits);
-    this.#lastActiveMs = parts.monotonic();
+    this.#lastActiveMs = monotonic();
+    this.#writer = new ReplyWriter(socket, limits);
+    this.#intake = new Intake({
+      limits,
+      budget: parts.inputBudget,
+      monotonic,
+      admit: (beginning) => dispatcher.admit(beginning, this.connection),
+      onTurn: () => this.#resume(),
+      onDue: (dueMs) => parts.onDue?.(dueMs),
+    });
     socket.on("data", (chunk: Buffer) => this.#arrived(chunk));
     socket.on("end", () => this.#ended());
-    socket.on("error", (error) => parts.log.debug({ err: error }, "connection failed"));
+    socket.on("error", (error) => log.debug({ err: error }, "connection failed"));
     socket.once("close", () => this.#closed());
     socket.write("@");
   }
@@ -76,15 +79,19 @@ export class Session {
     return this.#lastActiveMs;
   }
 
+  /** Whether a command runs. */
   get busy(): boolean {
     return this.#busy;
   }
 
+  /** Whether the last word is written. */
+  get ending(): boolean {
+    return this.#ending;
+  }
+
   /** When the command that is arriving must be whole; undefined when none is. */
   get lineDueMs(): number | undefined {
-    if (this.#lineBeganMs === undefined) return undefined;
-    const { largeLineMs, smallLineMs } = this.#parts.limits;
-    return this.#lineBeganMs + (this.#lease === undefined ? smallLineMs : largeLineMs);
+    return this.#intake.dueMs;
   }
 
   get loginDueMs(): number | undefined {
@@ -93,14 +100,14 @@ export class Session {
 
   /** The command that is arriving took too long. */
   expire(): void {
-    void this.#fail(new ProtocolError("timeout", "the command did not end in time"), { closes: true });
+    void this.#fail(new ProtocolError("timeout", "the command did not end in time", { closes: true }));
   }
 
   /** Closes without a word, as a client that is idle expects. */
   end(): void {
     if (this.#ending) return;
     this.#ending = true;
-    this.#release();
+    this.#intake.release();
     this.#socket.end();
     this.#lingerOn();
   }
@@ -113,94 +120,54 @@ export class Session {
     if (!this.#busy) this.end();
   }
 
-  destroy(): void {
-    this.#socket.destroy();
-  }
-
   #arrived(chunk: Buffer): void {
     if (this.#ending || this.#inputEnded) return;
-    if (this.#busy) {
-      this.#held.push(chunk);
-      this.#socket.pause();
+    if (!this.#busy) {
+      this.#read(chunk);
       return;
     }
-    this.#read(chunk);
+    this.#held.push(chunk);
+    this.#socket.pause();
   }
 
   #read(chunk: Buffer): void {
-    const bufferedBytes = this.#splitter.bufferedBytes;
     try {
-      this.#lines = this.#splitter.push(chunk);
+      this.#lines = this.#intake.push(chunk);
     } catch (error) {
-      void this.#fail(this.#tooLong(error, bufferedBytes, chunk));
+      void this.#fail(error);
       return;
     }
-    if (this.#lines.length > 0) {
-      this.#lineBeganMs = undefined;
-      this.#admitted = false;
-      this.#lease?.shrink(this.#lines[0]?.length ?? 0);
-      this.#runLines();
-    }
-    this.#judgeBeginning();
+    this.#runLines();
+    if (!this.#busy) this.#judge();
   }
 
-  /** Looks at the command that has begun to arrive, if one has. */
-  #judgeBeginning(): void {
-    const { bufferedBytes } = this.#splitter;
-    if (bufferedBytes === 0 || this.#busy || this.#ending) return;
-    this.#began();
-    if (!this.#admitted && bufferedBytes >= earlyBytes) this.#admit();
-    if (this.#ending || this.#lease !== undefined) return;
-    if (bufferedBytes > this.#parts.limits.maxSmallLineBytes) this.#awaitTurn();
-  }
-
-  #began(): void {
-    if (this.#lineBeganMs !== undefined) return;
-    this.#lineBeganMs = this.#parts.monotonic();
-    this.#parts.onDue?.(this.#lineBeganMs + this.#parts.limits.smallLineMs);
-  }
-
-  #admit(): void {
-    const beginning = this.#splitter.peek(earlyPeekBytes).toString("latin1").trimStart();
-    if (beginning.length < earlyBytes) return;
+  /** Looks at the command that has begun to arrive. */
+  #judge(): void {
+    if (this.#ending) return;
     try {
-      this.#parts.dispatcher.admit(beginning, this.connection);
-      this.#admitted = true;
+      this.#intake.judge();
+      if (this.#intake.waiting) this.#socket.pause();
     } catch (error) {
       void this.#fail(error, { closes: true });
     }
   }
 
-  /** Goes on reading a large command once there is memory for all of it. */
-  #awaitTurn(): void {
-    const lease = this.#parts.inputBudget.take(this.#parts.limits.maxLineBytes, () => {
-      this.#began();
-      this.#resume();
-    });
-    this.#lease = lease;
-    if (lease.granted) return;
-    this.#lineBeganMs = undefined;
-    this.#socket.pause();
-  }
-
   #runLines(): void {
     for (let line = this.#lines.shift(); line !== undefined; line = this.#lines.shift()) {
       const running = this.#command(line);
-      if (running === undefined) {
-        if (this.#ending) return;
-        continue;
+      if (running !== undefined) {
+        this.#busy = true;
+        void running.then(() => this.#proceed());
+        return;
       }
-      this.#busy = true;
-      void running.then(() => this.#proceed());
-      return;
+      if (this.#ending) return;
     }
   }
 
   /** After a command that did not answer at once. */
   #proceed(): void {
     this.#busy = false;
-    if (this.#ending) return;
-    this.#runLines();
+    if (!this.#ending) this.#runLines();
     while (!this.#busy && !this.#ending) {
       const chunk = this.#held.shift();
       if (chunk === undefined) break;
@@ -211,12 +178,12 @@ export class Session {
       this.end();
       return;
     }
-    this.#judgeBeginning();
-    if (this.#lease?.granted !== false) this.#resume();
+    this.#judge();
+    this.#resume();
   }
 
   #resume(): void {
-    if (this.#socket.isPaused() && !this.#ending) this.#socket.resume();
+    if (!this.#ending && !this.#intake.waiting && this.#socket.isPaused()) this.#socket.resume();
   }
 
   /** @returns undefined when the command is done, else a promise that never rejects */
@@ -225,89 +192,96 @@ export class Session {
       const line = decodeLine(bytes);
       if (line === "") return this.#blank();
       this.#commanded = true;
-      if (line === "@exit") {
-        this.#ending = true;
-        this.#socket.destroy();
-        return undefined;
-      }
+      if (line === "@exit") return this.#exit();
       const reply = this.#parts.dispatcher.run(line, this.connection);
-      if (reply instanceof Promise) {
-        return reply.then(
-          (payload) => this.#answer(payload),
-          (error) => this.#fail(error),
-        );
-      }
-      return this.#answer(reply);
+      if (typeof reply === "string" || reply === null) return this.#answer(reply, line);
+      return reply.then(
+        (payload) => this.#answer(payload, line),
+        (error) => this.#fail(error),
+      );
     } catch (error) {
       return this.#fail(error);
     }
   }
 
   /** Some clients send a blank line first and wait for whatever comes; others end each command with two newlines. */
-  #blank(): Promise<void> | undefined {
-    if (this.#commanded) return undefined;
-    throw new ProtocolError("invalid_syntax", "invalid command");
+  #blank(): undefined {
+    if (!this.#commanded) throw new ProtocolError("invalid_syntax", "invalid command");
   }
 
-  #answer(payload: string | null): Promise<void> | undefined {
+  #exit(): undefined {
+    this.#ending = true;
+    this.#socket.destroy();
+  }
+
+  #answer(payload: string | null, line: string): Promise<void> | undefined {
     this.#parts.counts.succeeded++;
-    if (this.#splitter.maxLineBytes !== this.#parts.limits.maxLineBytes && this.connection.state === "owner") {
-      this.#splitter.maxLineBytes = this.#parts.limits.maxLineBytes;
+    if (!this.#largeAllowed && this.connection.state === "owner") {
+      this.#largeAllowed = true;
+      this.#intake.allowLarge();
     }
-    return this.#write(`data:${payload}\n${this.connection.prompt(this.#parts.atSign)}`);
-  }
-
-  #write(reply: string): Promise<void> | undefined {
-    this.#release();
-    this.#lastActiveMs = this.#parts.monotonic();
+    this.#answered();
     if (this.#ending) return undefined;
-    if (reply.length <= this.#parts.limits.pieceBytes) return this.#writer.write(reply);
-    const lease = this.#parts.outputBudgets[this.connection.state].tryTake(2 * reply.length);
-    if (lease === undefined) {
-      return this.#fail(
-        new ProtocolError("paused", "too many large replies are being read; ask again shortly", { closes: false }),
-      );
-    }
-    return this.#writer.writeInPieces(reply).finally(() => lease.release());
+    const reply = this.#reply(payload);
+    return reply.length <= this.#parts.limits.pieceBytes ? this.#writer.write(reply) : this.#writeLarge(reply, line);
   }
 
+  #reply(payload: string | null): string {
+    return `data:${payload}\n${this.connection.prompt(this.#parts.atSign)}`;
+  }
+
+  /** Only reads have large replies: one that must wait for memory is not kept but read again. Never rejects. */
+  async #writeLarge(reply: string, line: string): Promise<void> {
+    const budget = this.#parts.outputBudgets[this.connection.state];
+    let text: string | undefined = reply.length > budget.capBytes ? undefined : reply;
+    let lease = text === undefined ? undefined : budget.tryTake(text.length);
+    try {
+      if (text !== undefined && lease === undefined) {
+        const { length } = text;
+        text = undefined;
+        lease = await budget.turn(length, this.#parts.limits.turnMs);
+        const again = this.#reply(await this.#parts.dispatcher.run(line, this.connection));
+        if (lease !== undefined && again.length <= length) text = again;
+      }
+      if (text === undefined)
+        throw new ProtocolError("paused", "too many large replies are being read", { closes: false });
+      await this.#writer.writeInPieces(text);
+      this.#lastActiveMs = this.#parts.monotonic();
+    } catch (error) {
+      await this.#fail(error);
+    } finally {
+      lease?.release();
+    }
+  }
+
+  /** The memory of the command can be used by the next one. */
+  #answered(): void {
+    this.#intake.release();
+    this.#lastActiveMs = this.#parts.monotonic();
+  }
+
+  /** @returns a promise, which never rejects, when the client must read before there can be more */
   #fail(thrown: unknown, { closes = false } = {}): Promise<void> | undefined {
     const error = asProtocolError(thrown, this.#parts.log);
     this.#parts.counts.failed(errors[error.error].code);
-    const { connection } = this;
-    const owner = connection.state === "owner";
-    const reply = `${formatError(error, { owner, json: connection.json })}\n${connection.prompt(this.#parts.atSign)}`;
-    if (!error.closes && !closes) return this.#write(reply);
+    this.#answered();
     if (this.#ending) return undefined;
+    const { state, json } = this.connection;
+    const line = formatError(error, { owner: state === "owner", json });
+    const reply = `${line}\n${this.connection.prompt(this.#parts.atSign)}`;
+    if (!error.closes && !closes) return this.#writer.write(reply);
     this.#ending = true;
-    this.#release();
     this.#socket.end(reply);
     this.#lingerOn();
     return undefined;
   }
 
-  #tooLong(error: unknown, bufferedBytes: number, chunk: Buffer): unknown {
-    if (!(error instanceof ProtocolError)) return error;
-    const end = chunk.indexOf(0x0a);
-    const receivedBytes = bufferedBytes + (end === -1 ? chunk.length : end + 1);
-    return new ProtocolError(
-      error.error,
-      "InboundBuffer overflow: server received request which exceeded the buffer size limit. Terminating the connection." +
-        ` (limit ${this.#splitter.maxLineBytes}, got ${receivedBytes})`,
-    );
-  }
-
-  /** Reads on and throws away, for a while: closing with unread bytes would reset the connection. */
+  /** Reads on and throws away, for a while: closing with unread bytes would reset the connection under the reply. */
   #lingerOn(): void {
     this.#lines = [];
     this.#held = [];
     this.#socket.resume();
     this.#linger ??= setTimeout(() => this.#socket.destroy(), this.#parts.limits.lingerMs).unref();
-  }
-
-  #release(): void {
-    this.#lease?.release();
-    this.#lease = undefined;
   }
 
   #ended(): void {
@@ -319,6 +293,6 @@ export class Session {
     this.#ending = true;
     clearTimeout(this.#linger);
     this.#writer.close();
-    this.#release();
+    this.#intake.release();
   }
 }

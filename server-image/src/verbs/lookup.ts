@@ -10,7 +10,6 @@ export const lookup = verb({
   allow: ["anonymous", "owner"],
   handle(params, { atSign, store, access, now }, { state }) {
     const { name, owner, part } = params;
-    access.lookup(`${name}${owner}`);
     if (state === "owner" && owner !== atSign) {
       const cached = cachedRecord(store, `cached:${atSign}:${name}${owner}`, params, now());
       if (cached !== undefined) return render(cached, part);
@@ -18,6 +17,7 @@ export const lookup = verb({
     }
     const scope = state === "owner" ? `${atSign}:` : "public:";
     const record = liveRecord(store, `${scope}${name}${owner}`, now());
+    access.lookup(`${name}${owner}`);
     return render(resolveReference(store, record, scope, now()), part);
   },
 });

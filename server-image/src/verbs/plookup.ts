@@ -18,10 +18,13 @@ export const plookup = verb({
   async handle(params, parts) {
     const { name, owner, part } = params;
     const { atSign, store, now, access } = parts;
+    const record =
+      owner === atSign
+        ? liveRecord(store, `public:${name}${owner}`, now())
+        : (cachedRecord(store, `cached:public:${name}${owner}`, params, now()) ??
+          (await fetchRecord(name, owner, parts)));
     access.lookup(`${name}${owner}`);
-    if (owner === atSign) return render(liveRecord(store, `public:${name}${owner}`, now()), part);
-    const cached = cachedRecord(store, `cached:public:${name}${owner}`, params, now());
-    return render(cached ?? (await fetchRecord(name, owner, parts)), part);
+    return render(record, part);
   },
 });
 

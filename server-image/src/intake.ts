@@ -1,0 +1,123 @@
+import { LineSplitter, ProtocolError } from "@atrium/protocol";
+import type { ByteBudget, Lease } from "./byte-budget.ts";
+import type { Limits } from "./limits.ts";
+
+interface Options {
+  readonly limits: Limits;
+  /** for commands longer than `limits.maxSmallLineBytes` */
+  readonly budget: ByteBudget;
+  readonly monotonic: () => number;
+  /** @throws {ProtocolError} when what begins so can never be accepted */
+  readonly admit: (beginning: string) => void;
+  /** a large command got its turn */
+  readonly onTurn: () => void;
+  /** is told when the command that began to arrive must be whole */
+  readonly onDue: (dueMs: number) => void;
+}
+
+/** Enough to know the verb. */
+const earlyBytes = 16;
+const earlyPeekBytes = 256;
+
+/**
+ * Bytes in, commands out: how much of a command has arrived, whether it may go on, and by when it must be whole.
+ *
+ * What is held without a share of the budget is at most one small command.
+ */
+export class Intake {
+  readonly #options: Options;
+  readonly #splitter: LineSplitter;
+  #admitted = false;
+  #beganMs: number | undefined;
+  #lease: Lease | undefined;
+
+  constructor(options: Options) {
+    this.#options = options;
+    this.#splitter = new LineSplitter({ maxLineBytes: options.limits.maxSmallLineBytes });
+  }
+
+  /** When the command that is arriving must be whole; undefined when none is, or when it waits for us. */
+  get dueMs(): number | undefined {
+    if (this.#beganMs === undefined) return undefined;
+    const { largeLineMs, smallLineMs } = this.#options.limits;
+    return this.#beganMs + (this.#lease === undefined ? smallLineMs : largeLineMs);
+  }
+
+  /** Whether nothing shall be read, because memory for the rest of the command is not there yet. */
+  get waiting(): boolean {
+    return this.#lease?.granted === false;
+  }
+
+  /** From now on commands may be as large as the owner's may. */
+  allowLarge(): void {
+    this.#splitter.maxLineBytes = this.#options.limits.maxLineBytes;
+  }
+
+  /**
+   * @returns the commands that are whole now, without newlines
+   * @throws {ProtocolError} `buffer_limit`, after which nothing can be read any more
+   */
+  push(chunk: Buffer): Buffer[] {
+    const { bufferedBytes, maxLineBytes } = this.#splitter;
+    let lines: Buffer[];
+    try {
+      lines = this.#splitter.push(chunk);
+    } catch (error) {
+      throw error instanceof ProtocolError ? tooLong(maxLineBytes, bufferedBytes, chunk) : error;
+    }
+    if (lines.length > 0) {
+      this.#beganMs = undefined;
+      this.#admitted = false;
+      this.#lease?.shrink(lines[0]?.length ?? 0);
+    }
+    return lines;
+  }
+
+  /**
+   * Looks at the command that is arriving, if one is. To be called while no other one runs, since that may change what
+   * the connection may do.
+   *
+   * @throws {ProtocolError} when it can never be accepted: its rest need not arrive
+   */
+  judge(): void {
+    const { bufferedBytes } = this.#splitter;
+    if (bufferedBytes === 0) return;
+    if (!this.waiting) this.#begin();
+    if (!this.#admitted && bufferedBytes >= earlyBytes) this.#admit();
+    if (this.#lease !== undefined || bufferedBytes <= this.#options.limits.maxSmallLineBytes) return;
+    this.#lease = this.#options.budget.take(this.#options.limits.maxLineBytes, () => {
+      this.#begin();
+      this.#options.onTurn();
+    });
+    if (this.waiting) this.#beganMs = undefined;
+  }
+
+  /** Gives back the memory of the command that was answered. */
+  release(): void {
+    this.#lease?.release();
+    this.#lease = undefined;
+  }
+
+  #begin(): void {
+    if (this.#beganMs !== undefined) return;
+    this.#beganMs = this.#options.monotonic();
+    this.#options.onDue(this.#beganMs + this.#options.limits.smallLineMs);
+  }
+
+  #admit(): void {
+    const beginning = this.#splitter.peek(earlyPeekBytes).toString("latin1").trimStart();
+    if (beginning.length < earlyBytes) return;
+    this.#options.admit(beginning);
+    this.#admitted = true;
+  }
+}
+
+function tooLong(limit: number, bufferedBytes: number, chunk: Buffer): ProtocolError {
+  const end = chunk.indexOf(0x0a);
+  const receivedBytes = bufferedBytes + (end === -1 ? chunk.length : end + 1);
+  return new ProtocolError(
+    "buffer_limit",
+    "InboundBuffer overflow: server received request which exceeded the buffer size limit. Terminating the connection." +
+      ` (limit ${limit}, got ${receivedBytes})`,
+  );
+}
