@@ -76,7 +76,9 @@ class SocketLink implements Link {
 
   reset(): void {
     this.#release();
-    this.#socket.resetAndDestroy();
+    // A socket that is being shut down cannot be reset; tried all the same, it would stay open for ever.
+    if (this.#socket.writableEnded) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 
   destroy(): void {
