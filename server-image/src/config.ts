@@ -75,7 +75,13 @@ export type PemSource = () => string;
 function pemSource(value: string): PemSource {
   if (value.includes("-----BEGIN CERTIFICATE-----")) return () => value;
   const read = () => readFileSync(value, "utf8");
-  if (!read().includes("-----BEGIN CERTIFICATE-----")) throw new Error("names a file without a certificate");
+  let pem: string;
+  try {
+    pem = read();
+  } catch (cause) {
+    throw new Error(`names a file that cannot be read: ${(cause as NodeJS.ErrnoException).code}`, { cause });
+  }
+  if (!pem.includes("-----BEGIN CERTIFICATE-----")) throw new Error("names a file without a certificate");
   return read;
 }
 
@@ -83,7 +89,11 @@ function pemSource(value: string): PemSource {
 function zones(value: string): Zone[] {
   return value.split(",").map((each) => {
     const [zone = "", at = "", ...more] = each.trim().split("=");
-    if (zone === "" || more.length > 0) throw new Error("must be ZONE=HOST:PORT,…");
-    return { zone: hostName(zone), at: parseAddress(at) };
+    try {
+      if (more.length > 0) throw new Error("one = too many");
+      return { zone: hostName(zone), at: parseAddress(at) };
+    } catch (cause) {
+      throw new Error("must be ZONE=HOST:PORT,…", { cause });
+    }
   });
 }

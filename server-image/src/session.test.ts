@@ -1,7 +1,7 @@
 import type { Syntax } from "@atrium/protocol";
 import { describe, expect, test } from "@jest/globals";
-import { pino } from "pino";
 import { testServer } from "./testing/atserver.ts";
+import { recordingLog } from "./testing/recording-log.ts";
 import { verb } from "./verbs/verb.ts";
 
 const unknown = "error:AT0003-Exception: invalid command\n@";
@@ -143,7 +143,7 @@ describe("bad input", () => {
   });
 
   test("a fault of ours is told without detail, logged once, and closes", async () => {
-    const lines: string[] = [];
+    const { log, lines } = recordingLog();
     const broken = verb({
       syntax: command("broken"),
       allow: ["anonymous"],
@@ -152,10 +152,7 @@ describe("bad input", () => {
       },
     });
     const late = verb({ ...broken, syntax: command("late"), handle: async () => Promise.reject(new Error("secret")) });
-    const server = testServer({
-      extraVerbs: [broken, late],
-      log: pino({}, { write: (line: string) => void lines.push(line) }),
-    });
+    const server = testServer({ extraVerbs: [broken, late], log });
     const client = await server.anonymous();
     client.send("broken\nnoop:0\n");
     expect(await client.readAll()).toBe("error:AT0011-Exception: Internal server exception\n@");
@@ -163,7 +160,7 @@ describe("bad input", () => {
     other.send("late\n");
     expect(await other.readAll()).toBe("error:AT0011-Exception: Internal server exception\n@");
     expect(lines).toHaveLength(2);
-    expect(lines[0]).toContain("secret detail");
+    expect(lines[0]?.fields.err?.message).toBe("secret detail");
   });
 });
 

@@ -1,0 +1,77 @@
+import { one } from "@atrium/runtime/tls-files.vectors.ts";
+import { expect, test } from "@jest/globals";
+import { readConfig } from "./config.ts";
+
+const least = {
+  ATSERVER_ATSIGN: "Alice",
+  ATSERVER_HOST: "alice.at.example.org",
+  ATSERVER_PORT: "443",
+  ATSERVER_DATA: "/data",
+  ATSERVER_EPOCH: "1795413600123",
+  ATSERVER_IDENTITY: "file:///identity",
+  ATSERVER_DIRECTORY: "directory.example.org:64",
+};
+
+test("settings have their values and fallbacks", () => {
+  expect(readConfig(least)).toEqual({
+    atSign: "@alice",
+    host: "alice.at.example.org",
+    port: 443,
+    data: "/data",
+    epoch: 1795413600123,
+    identity: "/identity",
+    platformCa: undefined,
+    zones: [],
+    directory: { host: "directory.example.org", port: 64 },
+    listen: { host: "0.0.0.0", port: 6464 },
+    healthListen: { host: "0.0.0.0", port: 9464 },
+    logLevel: "info",
+    maxConnections: 200,
+    maxLineBytes: 10_240_000,
+    maxHeldBytes: 33_554_432,
+  });
+});
+
+test("zones, certificates and limits are read", () => {
+  const config = readConfig({
+    ...least,
+    ATSERVER_ZONES: "at.example.org=gateway:6464, b.example.org=10.0.0.1:443",
+    ATSERVER_PLATFORM_CA: one.certificate,
+    ATSERVER_MAX_HELD_BYTES: "65536",
+  });
+  expect(config.zones).toEqual([
+    { zone: "at.example.org", at: { host: "gateway", port: 6464 } },
+    { zone: "b.example.org", at: { host: "10.0.0.1", port: 443 } },
+  ]);
+  expect(config.platformCa?.()).toBe(one.certificate);
+  expect(config.maxHeldBytes).toBe(10_240_000);
+});
+
+test("every fault is named", () => {
+  expect(() =>
+    readConfig({
+      ATSERVER_ATSIGN: "a!b",
+      ATSERVER_HOST: "alice",
+      ATSERVER_PORT: "0",
+      ATSERVER_EPOCH: "now",
+      ATSERVER_IDENTITY: "https://identity.atrium.internal",
+      ATSERVER_DIRECTORY: "nowhere",
+      ATSERVER_ZONES: "a.b",
+      ATSERVER_PLATFORM_CA: "/nonexistent/ca.pem",
+    }),
+  ).toThrow(
+    expect.objectContaining({
+      faults: [
+        "ATSERVER_ATSIGN must be an atSign, for instance @alice",
+        "ATSERVER_HOST must be a host name",
+        "ATSERVER_PORT must be a whole number from 1 to 65535",
+        "ATSERVER_DATA is not set",
+        "ATSERVER_EPOCH must be a whole number from 1 to 9007199254740991",
+        expect.stringMatching(/^ATSERVER_IDENTITY must be file:\/\/\/DIRECTORY .* no other source is known$/),
+        "ATSERVER_PLATFORM_CA names a file that cannot be read: ENOENT",
+        "ATSERVER_ZONES must be ZONE=HOST:PORT,…",
+        "ATSERVER_DIRECTORY must be HOST:PORT",
+      ],
+    }),
+  );
+});
