@@ -91,7 +91,8 @@ function zones(value: string): Zone[] {
     const [zone = "", at = "", ...more] = each.trim().split("=");
     try {
       if (more.length > 0) throw new Error("one = too many");
-      return { zone: hostName(zone), at: parseAddress(at) };
+      if (!/^[a-z0-9.-]+$/i.test(zone)) throw new Error("no zone");
+      return { zone: zone.toLowerCase(), at: parseAddress(at) };
     } catch (cause) {
       throw new Error("must be ZONE=HOST:PORT,…", { cause });
     }

@@ -29,20 +29,16 @@ import { verbs } from "./verbs/index.ts";
 /** How the process ends by itself. A signal has the code that signals have. */
 const exitCodes = { failed: 1, badSettings: 78, staleEpoch: 76 } as const;
 
-async function run(config: Config, log: Log): Promise<End> {
+async function run(config: Config, log: Log, ended: Promise<End>, stopping: AbortSignal): Promise<End> {
   const monotonic = () => performance.now();
   const now = Date.now;
   const startedMs = monotonic();
-  const ended = terminated();
-  const stopping = new AbortController();
-  void ended.then(() => stopping.abort());
-
   const { atSign, host, limits } = { ...config, limits: { ...defaultLimits, maxLineBytes: config.maxLineBytes } };
   await using store = await openDiskStore({
     directory: config.data,
     epoch: config.epoch,
     log,
-    signal: stopping.signal,
+    signal: stopping,
   });
   void store.stale.then((error) => {
     // At once: whatever this process would still do, a newer one is doing already.
@@ -71,7 +67,7 @@ async function run(config: Config, log: Log): Promise<End> {
       },
     },
     ready: {
-      listening: () => server !== undefined && !stopping.signal.aborted,
+      listening: () => server !== undefined && !stopping.aborted,
       store: () => store.writable,
       certificate: () => identity !== undefined && identity.current.expiresAtMs > now(),
     },
@@ -85,7 +81,7 @@ async function run(config: Config, log: Log): Promise<End> {
     }),
   });
 
-  await using files = await openFileIdentity({ directory: config.identity, host, log, signal: stopping.signal });
+  await using files = await openFileIdentity({ directory: config.identity, host, log, signal: stopping });
   identity = files;
   await repeatActivation(store, files, log);
   await ensureSigningKeys(store, atSign, now);
@@ -133,12 +129,17 @@ async function run(config: Config, log: Log): Promise<End> {
 
 /** @returns the exit code */
 async function main(): Promise<number> {
+  const ended = terminated();
+  const stopping = new AbortController();
+  void ended.then(() => stopping.abort());
   let log: Log | undefined;
   try {
     const config = readConfig(process.env);
     log = logger({ name: "atserver", level: config.logLevel });
-    return exitCode(await run(config, log));
+    return exitCode(await run(config, log, ended, stopping.signal));
   } catch (error) {
+    // Told to end before it served.
+    if (stopping.signal.aborted && (error as Error).name === "AbortError") return exitCode(await ended);
     if (error instanceof SettingsError) {
       for (const fault of error.faults) process.stderr.write(`atserver: ${fault}\n`);
       return exitCodes.badSettings;

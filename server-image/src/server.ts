@@ -39,7 +39,7 @@ export async function serve({
   identity,
   maxConnections,
   handshakeMs = 10_000,
-  drainMs = 10_000,
+  drainMs = 8_000,
   ...parts
 }: Options): Promise<AtServer> {
   const sessions = new Set<Session>();

@@ -30,6 +30,8 @@ interface Options extends SessionParts {
   readonly loginDueMs?: number;
 }
 
+const drainLingerMs = 1_000;
+
 /**
  * One connection: commands one after the other, one reply each.
  *
@@ -52,12 +54,14 @@ export class Session {
   #ending = false;
   #lastActiveMs: number;
   #linger: NodeJS.Timeout | undefined;
+  #lingerMs: number;
 
   constructor(socket: Duplex, parts: Options) {
     const { limits, monotonic, dispatcher, log } = parts;
     this.#socket = socket;
     this.#parts = parts;
     this.#lastActiveMs = monotonic();
+    this.#lingerMs = limits.lingerMs;
     this.#writer = new ReplyWriter(socket, limits);
     this.#intake = new Intake({
       limits,
@@ -112,9 +116,10 @@ export class Session {
     this.#lingerOn();
   }
 
-  /** Lets the command that runs be answered, then closes. */
+  /** Lets the command that runs be answered, then closes; does not wait long for the client to do so, too. */
   drain(): void {
     this.#inputEnded = true;
+    this.#lingerMs = Math.min(this.#lingerMs, drainLingerMs);
     this.#lines = [];
     this.#held = [];
     if (!this.#busy) this.end();
@@ -281,7 +286,7 @@ export class Session {
     this.#lines = [];
     this.#held = [];
     this.#socket.resume();
-    this.#linger ??= setTimeout(() => this.#socket.destroy(), this.#parts.limits.lingerMs).unref();
+    this.#linger ??= setTimeout(() => this.#socket.destroy(), this.#lingerMs).unref();
   }
 
   #ended(): void {

@@ -276,7 +276,10 @@ describe("peers", () => {
     };
     await using pool = new Pool(dial);
     let host = "old";
-    const moved = { find: async () => ({ host, port: 1 }), doubt: () => void (host = "new") };
+    const doubt = () => {
+      host = "new";
+    };
+    const moved = { find: async () => ({ host, port: 1 }), doubt };
     expect(await new Peers({ directory: moved, pool }).ask("@bob", "lookup:a@bob")).toBe("v");
     const same = { find: async () => ({ host: "old", port: 1 }), doubt: () => undefined };
     await expect(new Peers({ directory: same, pool }).ask("@bob", "q")).rejects.toMatchObject({ code: "AT0021" });
