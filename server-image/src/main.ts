@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { SettingsError } from "@atrium/runtime/config.ts";
-import { serveHealth } from "@atrium/runtime/health.ts";
+
 import { announce, type End, exitCode, terminated } from "@atrium/runtime/lifecycle.ts";
 import { type Log, logger } from "@atrium/runtime/log.ts";
 import { AccessCounts } from "./access-counts.ts";
@@ -11,6 +11,7 @@ import { type Config, readConfig } from "./config.ts";
 import { Counts } from "./counts.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { sweepExpired } from "./expiry.ts";
+import { serveHealth } from "./health.ts";
 import { openFileIdentity } from "./identity/files.ts";
 import type { Identity } from "./identity/identity.ts";
 import { defaultLimits } from "./limits.ts";

@@ -82,7 +82,7 @@ function nameFault(certificate: X509Certificate, names: readonly string[]): Erro
   return new Error(`the certificate is not for ${names.join(" or ")}`);
 }
 
-export function zoneOf(host: string, zones: readonly Zone[]): Zone | undefined {
+function zoneOf(host: string, zones: readonly Zone[]): Zone | undefined {
   const name = host.toLowerCase();
   return zones.find(({ zone }) => name.endsWith(`.${zone}`));
 }

@@ -10,7 +10,7 @@ export interface PoolLimits {
   readonly idleMs: number;
 }
 
-export const poolLimits: PoolLimits = { connections: 200, perAddress: 16, idleMs: 599_000 };
+const poolLimits: PoolLimits = { connections: 200, perAddress: 16, idleMs: 599_000 };
 
 interface Member {
   readonly dialogue: Dialogue;
