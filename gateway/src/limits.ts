@@ -10,8 +10,6 @@ export interface LimitSettings {
   readonly perHost: number;
 }
 
-export type Limit = keyof LimitSettings;
-
 /** How many connections there are: in all, from one client address, to one Atsign's host. */
 export class Limits {
   readonly #settings: LimitSettings;
