@@ -1,13 +1,5 @@
 import type { Socket } from "node:net";
 
-/** How replies on a connection look. */
-export interface Replies {
-  /** the last byte of every reply, and of no other packet's end */
-  readonly end: string;
-  /** how a good reply begins; the load stops at any other */
-  readonly start: string;
-}
-
 /**
  * A connection that sends one request and waits for its reply, like every client of these protocols. Callbacks instead
  * of promises per request: the generator must not be what limits the server.
