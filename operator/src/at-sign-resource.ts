@@ -38,25 +38,41 @@ const AtSignResource = z.strictObject({
 export type AtSignResource = z.infer<typeof AtSignResource>;
 
 /** Enough for any manifest; a larger file is somebody's mistake. */
-const maxManifestCharacters = 65_536;
+export const maxManifestBytes = 65_536;
 
 /** Thrown by {@link parseManifest}; the message is one line for the one who wrote the manifest. */
 export class ManifestError extends Error {
   override readonly name = "ManifestError";
 }
 
+/** `namespace/name`: who may have an atSign is decided by this. */
+export function ownerOf({ metadata }: AtSignResource): string {
+  return `${metadata.namespace}/${metadata.name}`;
+}
+
 /**
- * @param text one YAML document
+ * @param text one YAML document, at most {@link maxManifestBytes}
  * @throws {ManifestError} that names the field and what is wrong with it
  */
 export function parseManifest(text: string): AtSignResource {
-  if (text.length > maxManifestCharacters) throw new ManifestError(`has more than ${maxManifestCharacters} characters`);
-  const document = parseDocument(text, { prettyErrors: true });
-  const [fault] = document.errors;
-  if (fault !== undefined) throw new ManifestError(`is not YAML: ${oneLine(fault.message)}`);
-  const parsed = AtSignResource.safeParse(document.toJS({ maxAliasCount: 10 }));
+  const parsed = AtSignResource.safeParse(parseYaml(text));
   if (parsed.success) return parsed.data;
   throw new ManifestError(parsed.error.issues.map(describe).join("; "));
+}
+
+/** @throws {ManifestError} */
+function parseYaml(text: string): unknown {
+  try {
+    const document = parseDocument(text);
+    const [fault] = document.errors;
+    if (fault?.code === "MULTIPLE_DOCS")
+      throw new ManifestError("has several documents; each AtSign needs its own file");
+    if (fault !== undefined) throw fault;
+    return document.toJS({ maxAliasCount: 10 });
+  } catch (error) {
+    if (error instanceof ManifestError) throw error;
+    throw new ManifestError(`is not YAML: ${error instanceof Error ? oneLine(error.message) : error}`);
+  }
 }
 
 function describe({ path, message, code, ...issue }: z.core.$ZodIssue): string {

@@ -9,15 +9,25 @@ export type Log = pino.Logger;
 export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
-/** JSON lines on standard output, with ISO times and level names. */
-export function logger({ name, level = "info" }: { name: string; level?: LogLevel }): Log {
-  return pino({
+/** Takes whole lines. */
+export interface LogDestination {
+  write(line: string): void;
+}
+
+/**
+ * JSON lines with ISO times and level names.
+ *
+ * @param to standard output without it
+ */
+export function logger({ name, level = "info", to }: { name: string; level?: LogLevel; to?: LogDestination }): Log {
+  const options: pino.LoggerOptions = {
     name,
     level,
     base: { name },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
-  });
+  };
+  return to === undefined ? pino(options) : pino(options, to);
 }
 
 /** A log for tests: nothing is written. */

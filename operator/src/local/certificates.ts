@@ -1,4 +1,4 @@
-import { X509Certificate } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Log } from "@atrium/runtime/log.ts";
@@ -22,8 +22,10 @@ export interface Certificates extends Disposable {
   /**
    * Writes certificate.pem, key.pem and trust.pem into a directory, unless what is there is still good for a third of its life;
    * and again whenever two thirds are over, until `forget`.
+   *
+   * @param onRenewed after each time but the first
    */
-  provide(directory: string, request: LeafRequest): Promise<void>;
+  provide(directory: string, request: LeafRequest, onRenewed?: () => void): Promise<void>;
   forget(directory: string): void;
   /** What `provide` wrote last. */
   read(directory: string): { certificate: string; key: string; trust: string };
@@ -31,7 +33,8 @@ export interface Certificates extends Disposable {
 
 const Root = z.object({ names: z.array(z.string()), certificate: z.string(), key: z.string() });
 
-const renewalCheckMs = 600_000;
+/** Often, since timers stand still while a machine sleeps. */
+const renewalCheckMs = 60_000;
 
 /**
  * @param permitted what the root may speak for; when that changes, there is a new root
@@ -47,16 +50,15 @@ export async function openCertificates({
   log: Log;
 }): Promise<Certificates> {
   const names = [...new Set(permitted)].sort();
-  const { root, isNew } = await loadRoot(join(data, "ca-key.json"), names);
+  const { authority, isNew } = await loadAuthority(join(data, "ca-key.json"), names);
   const caFile = join(data, "ca.pem");
-  writeAtomically(caFile, root.certificate, 0o644);
-  const authority = await openAuthority(root);
-  const provided = new Map<string, LeafRequest>();
+  writeAtomically(caFile, authority.certificate, 0o644);
+  const provided = new Map<string, { request: LeafRequest; onRenewed?: (() => void) | undefined }>();
 
   const renew = async () => {
-    for (const [directory, request] of provided) {
+    for (const [directory, { request, onRenewed }] of provided) {
       try {
-        await writeLeaf(authority, directory, request);
+        if (await writeLeaf(authority, directory, request)) onRenewed?.();
       } catch (error) {
         log.error({ directory, error: String(error) }, "a certificate could not be renewed");
       }
@@ -66,10 +68,10 @@ export async function openCertificates({
   return {
     caFile,
     isNew,
-    async provide(directory, request) {
+    async provide(directory, request, onRenewed) {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       await writeLeaf(authority, directory, request);
-      provided.set(directory, request);
+      provided.set(directory, { request, onRenewed });
     },
     forget: (directory) => void provided.delete(directory),
     read: (directory) => ({
@@ -82,41 +84,54 @@ export async function openCertificates({
 }
 
 /** The root and its key are one file, so that they always belong together. */
-async function loadRoot(file: string, names: readonly string[]) {
+async function loadAuthority(file: string, names: readonly string[]) {
   const text = readOptional(file);
   if (text !== undefined) {
-    const parsed = Root.safeParse(parseJson(text));
-    if (!parsed.success)
+    const root = Root.safeParse(parseJson(text)).data;
+    const authority = root && (await openAuthority(root).catch(() => undefined));
+    if (root === undefined || authority === undefined)
       throw new StartError(
         `${file} is damaged. Remove it to have a new CA made; clients must then use the new ca.pem.`,
       );
-    if (JSON.stringify(parsed.data.names) === JSON.stringify(names)) return { root: parsed.data, isNew: false };
+    const sameNames = JSON.stringify(root.names) === JSON.stringify(names);
+    if (sameNames && lifeLeftMs(root.certificate) > 2 * leafLifeMs) return { authority, isNew: false };
   }
   const root = await createRoot(names, Date.now());
   writeAtomically(file, JSON.stringify({ names, ...root }));
-  return { root, isNew: text !== undefined };
+  return { authority: await openAuthority(root), isNew: text !== undefined };
 }
 
-async function writeLeaf(authority: CertificateAuthority, directory: string, request: LeafRequest): Promise<void> {
-  const present = readOptional(join(directory, "certificate.pem"));
-  const key = readOptional(join(directory, "key.pem"));
-  if (present !== undefined && key !== undefined && isGood(present, authority, request)) return;
+/** @returns whether there was need to */
+async function writeLeaf(authority: CertificateAuthority, directory: string, request: LeafRequest): Promise<boolean> {
+  if (isGood(directory, authority, request)) return false;
   const leaf = await authority.issue(request, Date.now());
   // A reader takes a pair up when it fits together.
   writeAtomically(join(directory, "trust.pem"), authority.certificate);
   writeAtomically(join(directory, "key.pem"), leaf.key);
   writeAtomically(join(directory, "certificate.pem"), leaf.certificate);
+  return true;
 }
 
-function isGood(pem: string, { certificate }: CertificateAuthority, { dnsNames }: LeafRequest): boolean {
-  const leaf = new X509Certificate(pem);
-  const root = new X509Certificate(certificate);
-  const names = dnsNames.map((name) => `DNS:${name}`).join(", ");
-  return (
-    leaf.verify(root.publicKey) &&
-    leaf.subjectAltName === names &&
-    Date.parse(leaf.validTo) - Date.now() > leafLifeMs / 3
-  );
+/** Whether all three files belong together, to this request and this root, for a while yet. */
+function isGood(directory: string, { certificate: root }: CertificateAuthority, { dnsNames }: LeafRequest): boolean {
+  const read = (name: string) => readOptional(join(directory, name)) ?? "";
+  if (read("trust.pem") !== root) return false;
+  try {
+    const leaf = new X509Certificate(read("certificate.pem"));
+    return (
+      leaf.verify(new X509Certificate(root).publicKey) &&
+      leaf.checkPrivateKey(createPrivateKey(read("key.pem"))) &&
+      leaf.subjectAltName === dnsNames.map((name) => `DNS:${name}`).join(", ") &&
+      Date.parse(leaf.validFrom) <= Date.now() &&
+      lifeLeftMs(read("certificate.pem")) > leafLifeMs / 3
+    );
+  } catch {
+    return false; // a damaged file: written again
+  }
+}
+
+function lifeLeftMs(certificate: string): number {
+  return Date.parse(new X509Certificate(certificate).validTo) - Date.now();
 }
 
 function parseJson(text: string): unknown {

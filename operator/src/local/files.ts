@@ -1,16 +1,35 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  type FSWatcher,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  watch,
+  writeSync,
+} from "node:fs";
 
 /** Replaces a file as a whole: a reader sees the old content or the new one, also after a power cut. */
 export function writeAtomically(file: string, content: string, mode = 0o600): void {
   const temporary = `${file}.${process.pid}.tmp`;
-  const descriptor = openSync(temporary, "w", mode);
+  try {
+    writeDurably(temporary, content, mode);
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+function writeDurably(file: string, content: string, mode: number): void {
+  const descriptor = openSync(file, "w", mode);
   try {
     writeSync(descriptor, content);
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
   }
-  renameSync(temporary, file);
 }
 
 /** @returns undefined when there is no such file */
@@ -20,5 +39,20 @@ export function readOptional(file: string): string | undefined {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
+  }
+}
+
+/**
+ * Tells of changes in a directory, as far as this system can: whoever needs to know looks from time to time, too.
+ *
+ * @returns undefined where it cannot
+ */
+export function watchDirectory(directory: string, onEvent: () => void): FSWatcher | undefined {
+  try {
+    const watcher = watch(directory, onEvent);
+    watcher.on("error", () => watcher.close());
+    return watcher;
+  } catch {
+    return undefined; // for instance too many watches on this machine
   }
 }

@@ -2,26 +2,42 @@ import { closeSync, fstatSync, openSync, renameSync, writeSync } from "node:fs";
 
 /** Where a service's output goes. */
 export interface LogFile extends Disposable {
-  write(chunk: Buffer): void;
+  write(chunk: Uint8Array | string): void;
 }
 
 /** Two files of this size are kept for each service. */
-const maxBytes = 4 << 20;
+const defaultMaxBytes = 4 << 20;
 
-/** Appends to a file; when it has grown, it becomes `<file>.1` and a new one begins. */
-export function openLogFile(file: string): LogFile {
-  let descriptor = openSync(file, "a", 0o600);
+/**
+ * Appends to a file; when it has grown, it becomes `<file>.1` and a new one begins. What cannot be written is lost: a full
+ * disk must not end what only wants to tell something.
+ *
+ * @throws {Error} when the file cannot be opened
+ */
+export function openLogFile(file: string, maxBytes = defaultMaxBytes): LogFile {
+  let descriptor: number | undefined = openSync(file, "a", 0o600);
+  let closed = false;
   let bytes = fstatSync(descriptor).size;
+  const rotate = () => {
+    if (descriptor !== undefined) closeSync(descriptor);
+    descriptor = undefined;
+    renameSync(file, `${file}.1`);
+    bytes = 0;
+  };
   return {
     write(chunk) {
-      if (bytes > maxBytes) {
-        closeSync(descriptor);
-        renameSync(file, `${file}.1`);
-        descriptor = openSync(file, "a", 0o600);
-        bytes = 0;
+      if (closed) return;
+      try {
+        if (bytes > maxBytes) rotate();
+        descriptor ??= openSync(file, "a", 0o600);
+        bytes += typeof chunk === "string" ? writeSync(descriptor, chunk) : writeSync(descriptor, chunk);
+      } catch {
+        return; // lost, see above
       }
-      bytes += writeSync(descriptor, chunk);
     },
-    [Symbol.dispose]: () => closeSync(descriptor),
+    [Symbol.dispose]() {
+      closed = true;
+      if (descriptor !== undefined) closeSync(descriptor);
+    },
   };
 }

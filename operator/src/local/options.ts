@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { type AtSign, ProtocolError, parseAtSign } from "@atrium/protocol";
 import { Command, InvalidArgumentError } from "commander";
@@ -33,7 +34,7 @@ export function parseOptions(argv: readonly string[]): Options {
     .option("--directory-port <port>", "port of the directory; 0 takes a free one", port, 6400)
     .option("--directory-name <name>", "one more name on the directory's certificate; repeatable", collectName, [])
     .option("--gateway-port <port>", "port of the gateway; 0 takes a free one", port, 6464)
-    .option("--listen <address>", "address that directory and gateway listen on", "127.0.0.1")
+    .option("--listen <address>", "IP address that directory and gateway listen on", ipAddress, "127.0.0.1")
     .addHelpText("after", help)
     .allowExcessArguments(false)
     .showHelpAfterError("(npm start -- --help says more)")
@@ -41,6 +42,11 @@ export function parseOptions(argv: readonly string[]): Options {
   const { atsign, data, zone, directoryPort, directoryName, gatewayPort, listen } = command
     .parse(argv, { from: "user" })
     .opts();
+  if (isUnderLocalhost(zone) && !["127.0.0.1", "0.0.0.0", "::"].includes(listen)) {
+    command.error(
+      `Atrium: names under localhost always mean 127.0.0.1: with --listen ${listen}, choose a --zone, too.`,
+    );
+  }
   return {
     atSigns: atsign,
     data: resolve(data),
@@ -67,10 +73,20 @@ function collectName(text: string, before: readonly string[]): string[] {
 
 function domainName(text: string): string {
   const name = text.toLowerCase();
-  if (!/^(?=.{1,200}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(name)) {
+  if (!/^(?=.{1,200}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(name)) {
     throw new InvalidArgumentError("It must be a domain name such as at.example.org.");
   }
   return name;
+}
+
+function ipAddress(text: string): string {
+  if (isIP(text) === 0) throw new InvalidArgumentError("It must be an IP address such as 0.0.0.0.");
+  return text;
+}
+
+/** @see RFC 6761, section 6.3 */
+export function isUnderLocalhost(zone: string): boolean {
+  return /(?:^|\.)localhost$/.test(zone);
 }
 
 function port(text: string): number {

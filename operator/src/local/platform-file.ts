@@ -2,12 +2,21 @@ import type { Address } from "@atrium/runtime/config.ts";
 import { readOptional, writeAtomically } from "./files.ts";
 import type { TenantView } from "./tenants.ts";
 
-/** Tells clients and tools where everything is. Written only when it changes, for those who watch it. */
-export function writePlatformFile(
-  file: string,
-  platform: { zone: string; directory: Address; gateway: Address; ca: string; views: readonly TenantView[] },
-): void {
-  const { zone, directory, gateway, ca, views } = platform;
+interface PlatformFile {
+  readonly zone: string;
+  readonly directory: Address;
+  readonly gateway: Address;
+  /** file with the root that signs everybody's certificate */
+  readonly ca: string;
+  readonly atSigns: readonly TenantView[];
+}
+
+/**
+ * Tells clients and tools where everything is. Written only when it changes, for those who watch it.
+ *
+ * @throws {Error} when it cannot be written; what was there stays then
+ */
+export function writePlatformFile(file: string, { zone, directory, gateway, ca, atSigns: views }: PlatformFile): void {
   const atSigns = views.map(({ atSign, host, activated, activationSecret }) => ({
     atSign,
     host,

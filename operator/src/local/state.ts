@@ -3,13 +3,14 @@ import { chmodSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { AtSign } from "@atrium/protocol";
+import type { ManifestMemory } from "./manifests.ts";
 import { StartError } from "./start-error.ts";
 
 /** What the platform remembers of one Atsign. */
 export interface TenantState {
   readonly atSign: AtSign;
-  /** hash that claims the name in the directory */
-  readonly claim: string;
+  /** whose it is: namespace and name of the AtSign resource */
+  readonly owner: string;
   /** the last epoch that an atServer was given; 0 before the first */
   readonly epoch: number;
   /** what becomes of data and name when the manifest goes */
@@ -21,13 +22,26 @@ export interface TenantState {
 /** What must survive the platform: `state.sqlite` in the data directory. Holding it open is what keeps a second platform out. */
 export interface State extends Disposable {
   readonly platformId: string;
-  /** whether this data directory was used before */
-  readonly isNew: boolean;
+  readonly manifests: ManifestMemory;
   tenants(): TenantState[];
   tenant(atSign: AtSign): TenantState | undefined;
   save(tenant: TenantState): void;
   remove(atSign: AtSign): void;
 }
+
+const schemaVersion = 1;
+const schema = `
+  CREATE TABLE platform (id TEXT NOT NULL) STRICT;
+  CREATE TABLE tenant (
+    at_sign TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    deletion_policy TEXT NOT NULL,
+    activation_issued INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE manifest (file TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  PRAGMA user_version = ${schemaVersion};
+`;
 
 /**
  * Opens the state and takes possession of the data directory, until the process ends, however it ends: the operating
@@ -37,71 +51,73 @@ export interface State extends Disposable {
  */
 export function openState(data: string): State {
   const database = openDatabase(data);
-  const isNew = database.prepare("SELECT count(*) AS n FROM sqlite_schema WHERE name = 'tenant'").get()?.n === 0;
-  database.exec(`
-    CREATE TABLE IF NOT EXISTS platform (id TEXT NOT NULL);
-    CREATE TABLE IF NOT EXISTS tenant (
-      at_sign TEXT PRIMARY KEY,
-      claim TEXT NOT NULL,
-      epoch INTEGER NOT NULL,
-      deletion_policy TEXT NOT NULL,
-      activation_issued INTEGER NOT NULL
-    ) STRICT, WITHOUT ROWID;
-  `);
   const get = database.prepare("SELECT * FROM tenant WHERE at_sign = ?");
   const all = database.prepare("SELECT * FROM tenant ORDER BY at_sign");
   const put = database.prepare("INSERT OR REPLACE INTO tenant VALUES (?, ?, ?, ?, ?)");
   const drop = database.prepare("DELETE FROM tenant WHERE at_sign = ?");
   return {
-    platformId: platformIdOf(database),
-    isNew,
+    platformId: String(database.prepare("SELECT id FROM platform").get()?.id),
+    manifests: manifestMemory(database),
     tenants: () => all.all().map(tenantOf),
     tenant(atSign) {
       const row = get.get(atSign);
       return row === undefined ? undefined : tenantOf(row);
     },
-    save({ atSign, claim, epoch, deletionPolicy, activationIssued }) {
-      put.run(atSign, claim, epoch, deletionPolicy, activationIssued ? 1 : 0);
+    save({ atSign, owner, epoch, deletionPolicy, activationIssued }) {
+      put.run(atSign, owner, epoch, deletionPolicy, activationIssued ? 1 : 0);
     },
     remove: (atSign) => void drop.run(atSign),
     [Symbol.dispose]: () => database.close(),
   };
 }
 
+function manifestMemory(database: DatabaseSync): ManifestMemory {
+  const all = database.prepare("SELECT file, text FROM manifest ORDER BY file");
+  const put = database.prepare("INSERT OR REPLACE INTO manifest VALUES (?, ?)");
+  const drop = database.prepare("DELETE FROM manifest WHERE file = ?");
+  return {
+    all: () => all.all().map(({ file, text }) => ({ file: String(file), text: String(text) })),
+    keep: (file, text) => void put.run(file, text),
+    drop: (file) => void drop.run(file),
+  };
+}
+
 function openDatabase(data: string): DatabaseSync {
   try {
+    // A directory that was there before may be shared: only what is in it is ours to close.
     mkdirSync(data, { recursive: true, mode: 0o700 });
-    chmodSync(data, 0o700);
-    const database = new DatabaseSync(join(data, "state.sqlite"), { timeout: 0 });
+    const file = join(data, "state.sqlite");
+    const database = new DatabaseSync(file, { timeout: 0 });
     // In exclusive mode the lock of the first write is kept until the file is closed.
-    database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; BEGIN IMMEDIATE; COMMIT");
-    chmodSync(join(data, "state.sqlite"), 0o600);
+    database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; BEGIN IMMEDIATE");
+    chmodSync(file, 0o600);
+    createTables(database, file);
+    database.exec("COMMIT");
     return database;
   } catch (error) {
+    if (error instanceof StartError) throw error;
     const text = error instanceof Error ? error.message : String(error);
-    if (/database is locked/.test(text)) {
-      throw new StartError(
-        `another Atrium is running on ${data}. Stop it, or choose another directory with --data DIR.`,
-      );
-    }
-    throw new StartError(`${data} cannot be used: ${text}. Choose another directory with --data DIR.`, {
-      cause: error,
-    });
+    const fault = /database is locked/.test(text)
+      ? `another Atrium is running on ${data}. Stop it, or choose another directory with --data DIR.`
+      : `${data} cannot be used: ${text}. Choose another directory with --data DIR.`;
+    throw new StartError(fault, { cause: error });
   }
 }
 
-function platformIdOf(database: DatabaseSync): string {
-  const id = database.prepare("SELECT id FROM platform").get()?.id;
-  if (typeof id === "string") return id;
-  const made = randomUUID();
-  database.prepare("INSERT INTO platform VALUES (?)").run(made);
-  return made;
+/** @throws {StartError} when another version wrote the tables */
+function createTables(database: DatabaseSync, file: string): void {
+  const version = database.prepare("PRAGMA user_version").get()?.user_version;
+  if (version === schemaVersion) return;
+  const tables = database.prepare("SELECT count(*) AS n FROM sqlite_schema").get()?.n;
+  if (version !== 0 || tables !== 0) throw new StartError(`${file} was written by another version of Atrium.`);
+  database.exec(schema);
+  database.prepare("INSERT INTO platform VALUES (?)").run(randomUUID());
 }
 
 function tenantOf(row: Record<string, unknown>): TenantState {
   return {
     atSign: row.at_sign as AtSign,
-    claim: row.claim as string,
+    owner: row.owner as string,
     epoch: row.epoch as number,
     deletionPolicy: row.deletion_policy as TenantState["deletionPolicy"],
     activationIssued: row.activation_issued === 1,

@@ -1,30 +1,31 @@
 import { createHash, randomBytes } from "node:crypto";
-import { type FSWatcher, mkdirSync, rmSync, watch } from "node:fs";
+import { existsSync, type FSWatcher, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { type AtSign, hostLabel, hostOf } from "@atrium/protocol";
-import type { Address } from "@atrium/runtime/config.ts";
-import type { AtSignResource } from "../at-sign-resource.ts";
+import { type Address, formatAddress } from "@atrium/runtime/config.ts";
+import { type AtSignResource, ownerOf } from "../at-sign-resource.ts";
 import type { RouteFeed } from "../routes/feed.ts";
 import type { Condition } from "../tenant/conditions.ts";
 import type { Action } from "../tenant/desired.ts";
-import type { Listing, Observed, Server, Wanted } from "../tenant/observe.ts";
+import type { Failure, Listing, Observed, Server, Wanted } from "../tenant/observe.ts";
 import type { Adapter } from "../tenant/reconcile.ts";
 import type { Certificates } from "./certificates.ts";
 import type { DirectoryClient } from "./directory-client.ts";
-import { readOptional, writeAtomically } from "./files.ts";
+import { readOptional, watchDirectory, writeAtomically } from "./files.ts";
 import { openLogFile } from "./log-file.ts";
 import { addressOf, type ServiceProcess, startService } from "./process.ts";
-import type { State, TenantState } from "./state.ts";
+import type { State } from "./state.ts";
 
 /** What is known of one AtSign while the platform runs. */
 interface Tenant {
   readonly atSign: AtSign;
-  readonly claim: string;
   wanted: Wanted;
   listing: Listing;
   server: Server;
   process: ServiceProcess | undefined;
-  failures: number;
+  /** the last end that nobody asked for, until it was well for a while */
+  failure: Failure | undefined;
   conditions: readonly Condition[];
   watcher: FSWatcher | undefined;
 }
@@ -37,21 +38,21 @@ export interface TenantView {
   /** while it is not activated */
   readonly activationSecret: string | undefined;
   readonly conditions: readonly Condition[];
-  readonly pid: number | undefined;
 }
 
 interface Parts {
   readonly data: string;
   readonly zone: string;
   /** where the gateway listens: its port is part of every record */
-  readonly gateway: () => Address;
+  readonly gateway: Address;
   /** where the directory listens, also while it is being started again */
-  readonly directoryAddress: () => Address;
+  readonly directoryAddress: Address;
   /** undefined while the directory does not run */
   readonly directory: () => DirectoryClient | undefined;
   readonly state: State;
   readonly certificates: Certificates;
   readonly feed: RouteFeed;
+  /** the atServer's program, a file */
   readonly entry: string;
   /** asks for another look at an AtSign */
   readonly poke: (atSign: AtSign) => void;
@@ -66,6 +67,8 @@ const healthyMs = 60_000;
 export class Tenants implements Adapter {
   readonly #parts: Parts;
   readonly #tenants = new Map<AtSign, Tenant>();
+  /** what the manifests said last; undefined until they were read */
+  #resources: ReadonlyMap<AtSign, AtSignResource> | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -75,49 +78,73 @@ export class Tenants implements Adapter {
     return hostOf(atSign, this.#parts.zone);
   }
 
+  /** @returns why a resource cannot have its atSign: somebody else's data are kept under that name */
+  objection(resource: AtSignResource): string | undefined {
+    const { atSign } = resource.spec;
+    const owner = this.#parts.state.tenant(atSign)?.owner;
+    if (owner === undefined || owner === ownerOf(resource)) return undefined;
+    return `${atSign} and its data are kept for the AtSign ${owner}; use that namespace and name to have them again`;
+  }
+
   /** Takes up what the manifests say now, and withdraws what they do not say any more. */
   want(resources: ReadonlyMap<AtSign, AtSignResource>): void {
-    const { state, poke } = this.#parts;
-    for (const [atSign, resource] of resources) {
-      const { runPolicy: run, deletionPolicy } = resource.spec;
-      const wanted = { atSign, run, deletionPolicy };
-      const tenant = this.#tenants.get(atSign);
-      if (tenant === undefined) this.#add(wanted, this.#claimOf(resource.metadata));
-      else tenant.wanted = wanted;
-      poke(atSign);
-    }
-    const known = new Set([...this.#tenants.keys(), ...state.tenants().map(({ atSign }) => atSign)]);
-    for (const atSign of known) {
+    const isFirst = this.#resources === undefined;
+    this.#resources = resources;
+    for (const resource of resources.values()) this.#wantOne(resource);
+    if (isFirst) this.#withdrawStored();
+    for (const atSign of this.#tenants.keys()) {
       if (!resources.has(atSign)) this.#withdraw(atSign);
     }
   }
 
+  /** What went while nobody looked, and what is parked: the directory forgets both when it ends. */
+  #withdrawStored(): void {
+    for (const { atSign } of this.#parts.state.tenants()) {
+      if (this.#resources?.has(atSign) === false) this.#withdraw(atSign);
+    }
+  }
+
+  #wantOne(resource: AtSignResource): void {
+    const { state, poke } = this.#parts;
+    const { atSign, runPolicy: run, deletionPolicy } = resource.spec;
+    const before = state.tenant(atSign);
+    // Kept with the rest: it holds for a manifest that goes while nobody looks, too.
+    if (before?.deletionPolicy !== deletionPolicy) {
+      const fresh = { atSign, owner: ownerOf(resource), epoch: 0, activationIssued: false };
+      state.save({ ...fresh, ...before, deletionPolicy });
+    }
+    this.#tenantOf({ atSign, run, deletionPolicy });
+    poke(atSign);
+  }
+
   #withdraw(atSign: AtSign): void {
     const stored = this.#parts.state.tenant(atSign);
-    const tenant = this.#tenants.get(atSign);
-    if (tenant !== undefined) tenant.wanted = { ...tenant.wanted, run: "Withdrawn" };
-    else if (stored !== undefined) {
-      this.#add({ atSign, run: "Withdrawn", deletionPolicy: stored.deletionPolicy }, stored.claim);
-    }
+    if (stored === undefined) return;
+    this.#tenantOf({ atSign, run: "Withdrawn", deletionPolicy: stored.deletionPolicy });
     this.#parts.poke(atSign);
   }
 
-  #add(wanted: Wanted, claim: string): void {
+  #tenantOf(wanted: Wanted): void {
+    const tenant = this.#tenants.get(wanted.atSign);
+    if (tenant !== undefined) {
+      tenant.wanted = wanted;
+      return;
+    }
     this.#tenants.set(wanted.atSign, {
       atSign: wanted.atSign,
-      claim,
       wanted,
       listing: { state: "unknown" },
       server: { state: "absent" },
       process: undefined,
-      failures: 0,
+      failure: undefined,
       conditions: [],
       watcher: undefined,
     });
   }
 
-  /** The directory knows nothing any more: it was started again. */
+  /** The directory knows nothing any more: it was started again. Parked names are told to it, too. */
   forgetListings(): void {
+    this.#withdrawStored();
     for (const tenant of this.#tenants.values()) {
       tenant.listing = { state: "unknown" };
       this.#parts.poke(tenant.atSign);
@@ -132,18 +159,17 @@ export class Tenants implements Adapter {
   view(): TenantView[] {
     return [...this.#tenants.values()]
       .filter(({ wanted }) => wanted.run !== "Withdrawn")
-      .map(({ atSign, conditions, process }) => ({
+      .map(({ atSign, conditions }) => ({
         atSign,
         host: this.hostOf(atSign),
         activated: this.#isActivated(atSign),
         activationSecret: this.#activationSecret(atSign),
         conditions,
-        pid: process?.pid,
       }))
       .sort((a, b) => (a.atSign < b.atSign ? -1 : 1));
   }
 
-  /** Ends every atServer, in order; what was acknowledged is on the disk already. */
+  /** Ends every atServer; what was acknowledged is on the disk already. */
   async stop(): Promise<void> {
     for (const { watcher } of this.#tenants.values()) watcher?.close();
     await Promise.all([...this.#tenants.values()].map(({ process }) => process?.stop()));
@@ -156,6 +182,7 @@ export class Tenants implements Adapter {
       now,
       wanted: tenant.wanted,
       epoch: this.#parts.state.tenant(atSign)?.epoch ?? 0,
+      volume: existsSync(this.#dataOf(atSign)) ? "present" : "absent",
       listing: tenant.listing,
       server: tenant.server,
       activated: this.#isActivated(atSign),
@@ -194,65 +221,74 @@ export class Tenants implements Adapter {
   }
 
   async #list(tenant: Tenant, generation: number, parked: boolean): Promise<void> {
-    const { atSign, claim } = tenant;
-    const host = parked ? undefined : { host: this.hostOf(atSign), port: this.#parts.gateway().port };
-    tenant.listing = await this.#directory().put({ atSign, host, claim, generation });
+    const { atSign } = tenant;
+    const directory = this.#directory();
+    const host = parked ? undefined : { host: this.hostOf(atSign), port: this.#parts.gateway.port };
+    const listing = await directory.put({ atSign, host, claim: this.#claimOf(atSign), generation });
+    // An answer of a directory that has ended meanwhile says nothing of the one that runs now.
+    if (directory !== this.#parts.directory()) return;
+    tenant.listing = listing;
     // A refusal is looked at again at the time that the plan says.
-    if (tenant.listing.state === "ours" && !parked) this.#parts.poke(atSign);
+    if (listing.state === "ours" && !parked) this.#parts.poke(atSign);
     this.#parts.onChange();
   }
 
-  async #release({ atSign, claim }: Tenant): Promise<void> {
+  async #release({ atSign }: Tenant): Promise<void> {
     const generation = this.#parts.state.tenant(atSign)?.epoch ?? 0;
-    await this.#directory().release({ atSign, claim, generation });
+    await this.#directory().release({ atSign, claim: this.#claimOf(atSign), generation });
   }
 
-  #directory() {
+  #directory(): DirectoryClient {
     const directory = this.#parts.directory();
     if (directory === undefined) throw new Error("the directory does not run");
     return directory;
   }
 
   async #start(tenant: Tenant, epoch: number): Promise<void> {
-    const { atSign, claim, wanted } = tenant;
+    const { atSign } = tenant;
     const { state, certificates, entry } = this.#parts;
     const before = state.tenant(atSign);
-    const identity = join(this.#home(atSign), "identity");
+    if (before === undefined) throw new Error("nothing is known of this AtSign");
+    mkdirSync(this.#dataOf(atSign), { recursive: true, mode: 0o700 });
+    const identity = this.#identityOf(atSign);
     await certificates.provide(identity, { dnsNames: [this.hostOf(atSign)], client: true });
-    if (before?.activationIssued !== true) this.#issueActivation(identity);
+    if (!before.activationIssued) this.#issueActivation(identity);
     // The epoch is on the disk before anything runs with it.
-    const { deletionPolicy } = wanted;
-    state.save({ atSign, claim, epoch, deletionPolicy, activationIssued: true } satisfies TenantState);
+    state.save({ ...before, epoch, activationIssued: true });
     this.#watchActivation(tenant, identity);
 
-    const startedAt = Date.now();
-    const log = openLogFile(join(this.#parts.data, "log", `${hostLabel(atSign)}.log`));
-    const process = startService({ entry, environment: this.#environment(atSign, epoch, identity), log });
+    const startedAt = performance.now();
+    const log = openLogFile(join(this.#parts.data, "log", `@${hostLabel(atSign)}.log`));
+    const process = startService({ entry, environment: this.#environment(atSign, epoch), log });
     tenant.process = process;
-    tenant.server = { state: "starting", epoch };
+    tenant.server = { state: "starting", epoch, ...(tenant.failure && { after: tenant.failure }) };
     void process.ended.then(({ how }) => {
       log[Symbol.dispose]();
       tenant.process = undefined;
-      this.#ended(tenant, how, Date.now() - startedAt);
+      this.#ended(tenant, how, performance.now() - startedAt);
     });
     void process.ready.then(
-      (addresses) => {
-        const { host: address, port } = addressOf(addresses, "main");
-        tenant.server = { state: "ready", epoch, uid: `${process.pid}`, address, port };
-        this.#parts.poke(atSign);
-      },
+      (addresses) => this.#ready(tenant, epoch, process, addresses),
       () => undefined, // it has ended, or is made to: `ended` tells
     );
   }
 
+  #ready(tenant: Tenant, epoch: number, process: ServiceProcess, addresses: Readonly<Record<string, Address>>): void {
+    // It may have been told to stop meanwhile.
+    if (tenant.server.state !== "starting") return;
+    const { host: address, port } = addressOf(addresses, "main");
+    tenant.server = { state: "ready", epoch, uid: `${process.pid}`, address, port };
+    this.#parts.poke(tenant.atSign);
+  }
+
   #ended(tenant: Tenant, how: string, ranMs: number): void {
-    const { server } = tenant;
-    if (server.state === "stopping") {
-      tenant.failures = 0;
+    if (tenant.server.state === "stopping") {
+      tenant.failure = undefined;
       tenant.server = { state: "absent" };
     } else {
-      tenant.failures = ranMs >= healthyMs ? 1 : tenant.failures + 1;
-      tenant.server = { state: "failed", failures: tenant.failures, endedAt: Date.now(), how };
+      const before = ranMs >= healthyMs ? 0 : (tenant.failure?.failures ?? 0);
+      tenant.failure = { failures: before + 1, endedAt: Date.now(), how };
+      tenant.server = { state: "failed", ...tenant.failure };
     }
     this.#parts.poke(tenant.atSign);
   }
@@ -265,43 +301,45 @@ export class Tenants implements Adapter {
 
   #forget(tenant: Tenant): void {
     const { atSign, wanted, watcher } = tenant;
-    // Withdrawn before it was forgotten, and wanted again meanwhile.
+    // Wanted again while it was being withdrawn.
     if (wanted.run !== "Withdrawn") return;
     watcher?.close();
-    this.#parts.certificates.forget(join(this.#home(atSign), "identity"));
-    // What was retained keeps its claim and its epoch.
-    if (wanted.deletionPolicy === "Delete") this.#parts.state.remove(atSign);
+    this.#parts.certificates.forget(this.#identityOf(atSign));
+    // What is retained keeps its claim and its epoch.
+    if (wanted.deletionPolicy === "Delete" || this.#parts.state.tenant(atSign)?.epoch === 0) {
+      this.#parts.state.remove(atSign);
+    }
     this.#tenants.delete(atSign);
     this.#parts.onChange();
   }
 
-  #environment(atSign: AtSign, epoch: number, identity: string): Record<string, string> {
-    const { zone, certificates } = this.#parts;
-    const gateway = this.#parts.gateway();
-    const directory = this.#parts.directoryAddress();
+  #environment(atSign: AtSign, epoch: number): Record<string, string> {
+    const { zone, certificates, gateway, directoryAddress } = this.#parts;
     return {
       ATSERVER_ATSIGN: atSign,
       ATSERVER_HOST: this.hostOf(atSign),
       ATSERVER_PORT: String(gateway.port),
       ATSERVER_DATA: this.#dataOf(atSign),
       ATSERVER_EPOCH: String(epoch),
-      ATSERVER_IDENTITY: `file://${identity}`,
+      ATSERVER_IDENTITY: pathToFileURL(this.#identityOf(atSign)).href,
       ATSERVER_PLATFORM_CA: certificates.caFile,
-      ATSERVER_ZONES: `${zone}=${gateway.host}:${gateway.port}`,
-      ATSERVER_DIRECTORY: `${directory.host}:${directory.port}`,
+      ATSERVER_ZONES: `${zone}=${formatAddress(gateway)}`,
+      ATSERVER_DIRECTORY: formatAddress(directoryAddress),
       ATSERVER_LISTEN: "127.0.0.1:0",
       ATSERVER_HEALTH_LISTEN: "127.0.0.1:0",
     };
   }
 
-  #dataOf(atSign: AtSign): string {
-    const directory = join(this.#home(atSign), "data");
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    return directory;
-  }
-
   #home(atSign: AtSign): string {
     return join(this.#parts.data, "tenants", hostLabel(atSign));
+  }
+
+  #dataOf(atSign: AtSign): string {
+    return join(this.#home(atSign), "data");
+  }
+
+  #identityOf(atSign: AtSign): string {
+    return join(this.#home(atSign), "identity");
   }
 
   #issueActivation(identity: string): void {
@@ -311,28 +349,28 @@ export class Tenants implements Adapter {
 
   /** The atServer removes the file with the secret once it is used up. */
   #isActivated(atSign: AtSign): boolean {
-    return (
-      (this.#parts.state.tenant(atSign)?.activationIssued ?? false) && this.#activationSecret(atSign) === undefined
-    );
+    const issued = this.#parts.state.tenant(atSign)?.activationIssued ?? false;
+    return issued && this.#activationSecret(atSign) === undefined;
   }
 
   #activationSecret(atSign: AtSign): string | undefined {
-    return readOptional(join(this.#home(atSign), "identity", "activation"))?.trim();
+    return readOptional(join(this.#identityOf(atSign), "activation"))?.trim();
   }
 
   #watchActivation(tenant: Tenant, identity: string): void {
     if (tenant.watcher !== undefined || this.#isActivated(tenant.atSign)) return;
-    const watcher = watch(identity, () => {
+    tenant.watcher = watchDirectory(identity, () => {
       if (!this.#isActivated(tenant.atSign)) return;
-      watcher.close();
+      tenant.watcher?.close();
       this.#parts.poke(tenant.atSign);
     });
-    watcher.on("error", () => watcher.close());
-    tenant.watcher = watcher;
   }
 
-  /** @see design: the claim survives a re-created resource */
-  #claimOf({ namespace, name }: AtSignResource["metadata"]): string {
-    return createHash("sha256").update(`${this.#parts.state.platformId}/${namespace}/${name}`).digest("hex");
+  /** The claim survives a re-created resource, and says nothing about who owns an Atsign. */
+  #claimOf(atSign: AtSign): string {
+    const { state } = this.#parts;
+    return createHash("sha256")
+      .update(`${state.platformId}/${state.tenant(atSign)?.owner}`)
+      .digest("hex");
   }
 }

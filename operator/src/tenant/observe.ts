@@ -5,8 +5,10 @@ export interface Observed {
   /** epoch milliseconds */
   readonly now: number;
   readonly wanted: Wanted;
-  /** the last epoch that a server was given; 0 when there never was one */
+  /** the last epoch that a server was given; 0 when there never was one: then the name was not yet claimed */
   readonly epoch: number;
+  /** where the stored data is */
+  readonly volume: "absent" | "present";
   readonly listing: Listing;
   readonly server: Server;
   readonly activated: boolean;
@@ -31,12 +33,21 @@ export type Listing =
   | { readonly state: "ours"; readonly generation: number; readonly parked: boolean }
   | { readonly state: "refused"; readonly reason: "claimed" | "host-taken" | "stale-generation" };
 
+/** Ends without being asked to, each soon after its start. */
+export interface Failure {
+  /** in a row */
+  readonly failures: number;
+  /** the last one, epoch milliseconds */
+  readonly endedAt: number;
+  /** the last one, for people */
+  readonly how: string;
+}
+
 /** The atServer of the AtSign: a process here, a pod in a cluster. */
 export type Server =
   | { readonly state: "absent" }
-  /** ended without being asked to; `failures` in a row, each soon after its start */
-  | { readonly state: "failed"; readonly failures: number; readonly endedAt: number; readonly how: string }
-  | { readonly state: "starting"; readonly epoch: number }
+  | ({ readonly state: "failed" } & Failure)
+  | { readonly state: "starting"; readonly epoch: number; readonly after?: Failure }
   | { readonly state: "stopping"; readonly epoch: number }
   | {
       readonly state: "ready";
@@ -53,6 +64,7 @@ export interface Route {
   /** where the atServer listens; only when it serves */
   readonly address?: string;
   readonly port?: number;
-  readonly uid?: string;
+  /** of the process or pod; empty when nothing serves */
+  readonly uid: string;
   readonly epoch: number;
 }

@@ -1,0 +1,244 @@
+import { describe, expect, test } from "@jest/globals";
+import { type ConditionType, reasons } from "./conditions.ts";
+import { type Action, desired, type Plan } from "./desired.ts";
+import type { Listing, Observed, Server } from "./observe.ts";
+
+const host = "alice.at.test";
+const now = 1_000_000;
+
+const ours: Listing = { state: "ours", generation: 500, parked: false };
+const parked: Listing = { ...ours, parked: true };
+const unknown: Listing = { state: "unknown" };
+const taken: Listing = { state: "refused", reason: "claimed" };
+const stale: Listing = { state: "refused", reason: "stale-generation" };
+
+const absent: Server = { state: "absent" };
+const starting: Server = { state: "starting", epoch: 500 };
+const stopping: Server = { state: "stopping", epoch: 500 };
+const ready: Server = { state: "ready", epoch: 500, uid: "7", address: "127.0.0.1", port: 4000 };
+const failed = (failures: number, agoMs = 0): Server => ({
+  state: "failed",
+  failures,
+  endedAt: now - agoMs,
+  how: "SIGKILL",
+});
+
+const route = { host, state: "Serving", address: "127.0.0.1", port: 4000, uid: "7", epoch: 500 } as const;
+const suspendedRoute = { host, state: "Suspended", uid: "", epoch: 500 } as const;
+
+/** An AtSign that serves, unless told otherwise. */
+function observed(changes: Partial<Omit<Observed, "wanted">> & Partial<Observed["wanted"]> = {}): Observed {
+  const { run = "Always", deletionPolicy = "Retain", ...rest } = changes;
+  return {
+    now,
+    wanted: { atSign: "@alice", run, deletionPolicy },
+    epoch: 500,
+    volume: "present",
+    listing: ours,
+    server: ready,
+    activated: true,
+    route,
+    ...rest,
+  };
+}
+
+const fresh = { epoch: 0, volume: "absent", server: absent, route: undefined, activated: false } as const;
+const delete_ = { run: "Withdrawn", deletionPolicy: "Delete" } as const;
+const retain = { run: "Withdrawn" } as const;
+
+/** A plan in one line: its actions, when to look again, and each condition that is not as it should be. */
+function line({ actions, requeueAt, conditions }: Plan): string {
+  const faults = conditions
+    .filter(({ type, status }) => status === (type === "Degraded"))
+    .map(({ type, reason }) => `${type}:${reason}`)
+    .join(" ");
+  const requeue = requeueAt === undefined ? [] : [`again in ${requeueAt - now}`];
+  return [actions.map(phrase).join(", ") || "nothing", ...requeue, ...(faults ? [faults] : [])].join(" | ");
+}
+
+function phrase(action: Action): string {
+  switch (action.do) {
+    case "list":
+      return `${action.parked ? "park" : "list"} ${action.generation}`;
+    case "start":
+      return `start ${action.epoch}`;
+    case "route":
+      return `route ${action.route.state} ${action.route.uid} ${action.route.epoch}`;
+    default:
+      return action.do;
+  }
+}
+
+describe("what an AtSign needs", () => {
+  test.each<[string, Observed, string]>([
+    ["serves", observed(), "nothing"],
+    [
+      "is new: its name first",
+      observed({ ...fresh, listing: unknown }),
+      "list 1000000 | again in 30000 | Ready:Starting Claimed:DirectoryUnreachable Provisioned:NoVolume Listed:NotListed Activated:NotActivated",
+    ],
+    [
+      "is new and has its name",
+      observed({ ...fresh, listing: { ...ours, generation: now } }),
+      "start 1000000 | Ready:Starting Provisioned:NoVolume Activated:NotActivated",
+    ],
+    ["is about to serve", observed({ server: starting, route: undefined }), "nothing | Ready:Starting"],
+    ["has just begun to serve", observed({ route: undefined }), "route Serving 7 500"],
+    ["serves from a new process", observed({ server: { ...ready, uid: "8" } }), "route Serving 8 500"],
+    ["was parked, and is wanted again", observed({ listing: parked }), "list 500 | Listed:Parked"],
+    ["has an older record", observed({ listing: { ...ours, generation: 499 } }), "list 500"],
+
+    [
+      "was started before",
+      observed({ server: absent, route: undefined }),
+      "start 1000000, list 1000000 | Ready:Starting",
+    ],
+    [
+      "has a last epoch that lies ahead of the clock",
+      observed({ server: absent, epoch: 2_000_000 }),
+      "start 2000001, list 2000001 | Ready:Starting",
+    ],
+    [
+      "ended, while the directory is away: the record waits, the server does not",
+      observed({ server: failed(1), listing: unknown }),
+      "start 1000000, list 1000000 | again in 30000 | Ready:Restarting Claimed:DirectoryUnreachable Listed:NotListed",
+    ],
+    [
+      "serves from a new process, while the directory is away: clients that know it come through",
+      observed({ listing: unknown, route: undefined }),
+      "route Serving 7 500, list 500 | again in 30000 | Claimed:DirectoryUnreachable Listed:NotListed",
+    ],
+
+    ["ended once", observed({ server: failed(1) }), "start 1000000, list 1000000 | Ready:Restarting"],
+    ["ended twice", observed({ server: failed(2) }), "nothing | again in 1000 | Ready:Restarting"],
+    [
+      "ended twice, a while ago",
+      observed({ server: failed(2, 1_000) }),
+      "start 1000000, list 1000000 | Ready:Restarting",
+    ],
+    ["ended 3 times", observed({ server: failed(3) }), "nothing | again in 2000 | Ready:Restarting Degraded:CrashLoop"],
+    ["ended 4 times", observed({ server: failed(4) }), "nothing | again in 5000 | Ready:Restarting Degraded:CrashLoop"],
+    [
+      "ended 5 times",
+      observed({ server: failed(5) }),
+      "nothing | again in 10000 | Ready:Restarting Degraded:CrashLoop",
+    ],
+    [
+      "ended 7 times",
+      observed({ server: failed(7) }),
+      "nothing | again in 60000 | Ready:Restarting Degraded:CrashLoop",
+    ],
+    [
+      "ended 99 times",
+      observed({ server: failed(99) }),
+      "nothing | again in 60000 | Ready:Restarting Degraded:CrashLoop",
+    ],
+    [
+      "is being started once more",
+      observed({ server: { state: "starting", epoch: 500, after: { failures: 3, endedAt: now, how: "SIGKILL" } } }),
+      "nothing | Ready:Restarting Degraded:CrashLoop",
+    ],
+
+    [
+      "lost its name",
+      observed({ listing: taken }),
+      "unroute, stop, list 1000000 | again in 30000 | Ready:Unclaimed Claimed:NameTaken Listed:NotListed",
+    ],
+    [
+      "never had its name",
+      observed({ ...fresh, listing: taken }),
+      "list 1000000 | again in 30000 | Ready:Unclaimed Claimed:NameTaken Provisioned:NoVolume Listed:NotListed Activated:NotActivated",
+    ],
+    [
+      "has a host that somebody else has",
+      observed({ server: absent, route: undefined, listing: { state: "refused", reason: "host-taken" } }),
+      "list 1000000 | again in 30000 | Ready:Unclaimed Claimed:HostTaken Listed:NotListed",
+    ],
+    [
+      "runs, and a newer process was listed",
+      observed({ listing: stale }),
+      "stop | again in 30000 | Claimed:StaleGeneration Listed:NotListed",
+    ],
+    [
+      "does not run, and a newer process was listed",
+      observed({ server: absent, route: undefined, listing: stale }),
+      "start 1000000, list 1000000 | again in 30000 | Ready:Starting Claimed:StaleGeneration Listed:NotListed",
+    ],
+  ])("that %s", (_what, input, expected) => {
+    expect(line(desired(input, host))).toBe(expected);
+  });
+});
+
+describe("what a suspended AtSign needs", () => {
+  test.each<[string, Observed, string]>([
+    ["serves still", observed(), "route Suspended  500, stop | Ready:Suspended"],
+    ["is ending", observed({ server: stopping, route: suspendedRoute }), "nothing | Ready:Suspended"],
+    ["rests", observed({ server: absent, route: suspendedRoute }), "nothing | Ready:Suspended"],
+    [
+      "kept ending before",
+      observed({ server: failed(9), route: suspendedRoute }),
+      "nothing | Ready:Suspended Degraded:CrashLoop",
+    ],
+    [
+      "is new: the name is taken all the same",
+      observed({ ...fresh, listing: unknown }),
+      "route Suspended  1000000, list 1000000 | Ready:Suspended Claimed:DirectoryUnreachable Provisioned:NoVolume Listed:NotListed Activated:NotActivated",
+    ],
+    [
+      "has lost its name: it is not for us to refuse its clients",
+      observed({ listing: taken, route: suspendedRoute, server: absent }),
+      "unroute, list 1000000 | again in 30000 | Ready:Suspended Claimed:NameTaken Listed:NotListed",
+    ],
+  ])("that %s", (_what, input, expected) => {
+    expect(line(desired({ ...input, wanted: { ...input.wanted, run: "Suspended" } }, host))).toBe(expected);
+  });
+});
+
+describe("what a withdrawn AtSign needs", () => {
+  const gone = { server: absent, route: undefined } as const;
+  test.each<[string, Observed, string]>([
+    ["runs", observed(delete_), "unroute, stop | Ready:Withdrawn"],
+    [
+      "is ending: nothing yet",
+      observed({ ...delete_, route: undefined, server: stopping }),
+      "nothing | Ready:Withdrawn",
+    ],
+    [
+      "ended, and shall be deleted",
+      observed({ ...delete_, ...gone }),
+      "delete-data, release, forget | Ready:Withdrawn",
+    ],
+    [
+      "kept ending, and shall be deleted",
+      observed({ ...delete_, ...gone, server: failed(2) }),
+      "delete-data, release, forget | Ready:Withdrawn",
+    ],
+    [
+      "shall be deleted, and has lost its name",
+      observed({ ...delete_, ...gone, listing: taken }),
+      "delete-data, forget | Ready:Withdrawn Claimed:NameTaken Listed:NotListed",
+    ],
+    ["ended, and shall be kept", observed({ ...retain, ...gone }), "park 500, forget | Ready:Withdrawn"],
+    ["is kept already", observed({ ...retain, ...gone, listing: parked }), "forget | Ready:Withdrawn Listed:Parked"],
+    [
+      "shall be kept, and the directory was started again",
+      observed({ ...retain, ...gone, listing: unknown }),
+      "park 500, forget | Ready:Withdrawn Claimed:DirectoryUnreachable Listed:NotListed",
+    ],
+    [
+      "never had its name",
+      observed({ ...retain, ...fresh, listing: taken }),
+      "forget | Ready:Withdrawn Claimed:NameTaken Provisioned:NoVolume Listed:NotListed Activated:NotActivated",
+    ],
+  ])("that %s", (_what, input, expected) => {
+    expect(line(desired(input, host))).toBe(expected);
+  });
+});
+
+test("every condition is told each time, with a published reason", () => {
+  for (const input of [observed(), observed(fresh), observed(delete_), observed({ listing: taken })]) {
+    const { conditions } = desired(input, host);
+    expect(conditions.map(({ type }) => type)).toEqual(Object.keys(reasons));
+    for (const { type, reason } of conditions) expect(reasons[type as ConditionType]).toContain(reason);
+  }
+});
