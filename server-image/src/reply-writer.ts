@@ -1,6 +1,13 @@
 import type { Duplex } from "node:stream";
 import type { Limits } from "./limits.ts";
 
+/** In parts, since a large text is not to be copied. */
+export interface LongReply {
+  readonly head: string;
+  readonly body: string;
+  readonly tail: string;
+}
+
 /**
  * Writes replies, each in one piece where it fits: clients take what one TLS record brings for one reply. A client that
  * takes nothing for too long is cut off.
@@ -21,14 +28,18 @@ export class ReplyWriter {
   }
 
   /** Writes a long reply as fast as it is read, so that it is in memory once. The promise never rejects. */
-  async writeInPieces(text: string): Promise<void> {
+  async writeInPieces({ head, body, tail }: LongReply): Promise<void> {
     const { pieceBytes, largeReplyMs } = this.#limits;
     using _deadline = after(largeReplyMs, () => this.#socket.destroy());
-    for (let start = 0; start < text.length && !this.#socket.destroyed; ) {
+    for (let start = 0, first = head; !this.#socket.destroyed; first = "") {
       // What is left after this piece stays large enough to bring newline and prompt together.
-      const whole = text.length - start <= 2 * pieceBytes;
-      const end = whole ? text.length : start + pieceBytes - (splitsPair(text, start + pieceBytes) ? 1 : 0);
-      await this.write(text.slice(start, end));
+      const rest = body.length - start;
+      if (rest <= 2 * pieceBytes) {
+        await this.write(`${first}${body.slice(start)}${tail}`);
+        return;
+      }
+      const end = start + pieceBytes - (splitsPair(body, start + pieceBytes) ? 1 : 0);
+      await this.write(first + body.slice(start, end));
       start = end;
     }
   }

@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
 import { type AtSign, decodeLine, errors, formatError, ProtocolError } from "@atrium/protocol";
 import type { Log } from "@atrium/runtime/log.ts";
-import type { ByteBudget } from "./byte-budget.ts";
+import type { ByteBudget, Lease } from "./byte-budget.ts";
 import { Connection } from "./connection.ts";
 import type { Counts } from "./counts.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -227,31 +227,45 @@ export class Session {
     }
     this.#answered();
     if (this.#ending) return undefined;
-    const reply = this.#reply(payload);
-    return reply.length <= this.#parts.limits.pieceBytes ? this.#writer.write(reply) : this.#writeLarge(reply, line);
+    if (payload === null || payload.length <= this.#parts.limits.pieceBytes) {
+      return this.#writer.write(`data:${payload}${this.#tail}`);
+    }
+    const lease = this.#outputBudget.tryTake(payload.length);
+    return lease === undefined ? this.#answerLater(payload.length, line) : this.#writeLarge(payload, lease);
   }
 
-  #reply(payload: string | null): string {
-    return `data:${payload}\n${this.connection.prompt(this.#parts.atSign)}`;
+  get #outputBudget(): ByteBudget {
+    return this.#parts.outputBudgets[this.connection.state];
   }
 
-  /** Only reads have large replies: one that must wait for memory is not kept but read again. Never rejects. */
-  async #writeLarge(reply: string, line: string): Promise<void> {
-    const budget = this.#parts.outputBudgets[this.connection.state];
-    let text: string | undefined = reply.length > budget.capBytes ? undefined : reply;
-    let lease = text === undefined ? undefined : budget.tryTake(text.length);
+  get #tail(): string {
+    return `\n${this.connection.prompt(this.#parts.atSign)}`;
+  }
+
+  /** Never rejects. */
+  async #writeLarge(payload: string, lease: Lease): Promise<void> {
     try {
-      if (text !== undefined && lease === undefined) {
-        const { length } = text;
-        text = undefined;
-        lease = await budget.turn(length, this.#parts.limits.turnMs);
-        const again = this.#reply(await this.#parts.dispatcher.run(line, this.connection));
-        if (lease !== undefined && again.length <= length) text = again;
-      }
-      if (text === undefined)
-        throw new ProtocolError("paused", "too many large replies are being read", { closes: false });
-      await this.#writer.writeInPieces(text);
-      this.#lastActiveMs = this.#parts.monotonic();
+      await this.#writer.writeInPieces({ head: "data:", body: payload, tail: this.#tail });
+    } finally {
+      lease.release();
+    }
+    this.#lastActiveMs = this.#parts.monotonic();
+  }
+
+  /**
+   * Answers a command for whose large reply there is no memory yet. Only reads have such: the reply is not kept
+   * meanwhile (nor is it a parameter here, which would keep it) but read again. Never rejects.
+   */
+  async #answerLater(length: number, line: string): Promise<void> {
+    const budget = this.#outputBudget;
+    const lease = length > budget.capBytes ? undefined : await budget.turn(length, this.#parts.limits.turnMs);
+    try {
+      if (lease === undefined) throw tooManyLargeReplies();
+      const payload = this.#ending ? null : await this.#parts.dispatcher.run(line, this.connection);
+      if (this.#ending) return;
+      // It may have changed since.
+      if (payload !== null && payload.length > length) throw tooManyLargeReplies();
+      await this.#writer.writeInPieces({ head: "data:", body: String(payload), tail: this.#tail });
     } catch (error) {
       await this.#fail(error);
     } finally {
@@ -300,4 +314,8 @@ export class Session {
     this.#writer.close();
     this.#intake.release();
   }
+}
+
+function tooManyLargeReplies(): ProtocolError {
+  return new ProtocolError("paused", "too many large replies are being read", { closes: false });
 }
