@@ -96,30 +96,44 @@ export function mergeMetadata(
   change: MetadataChange,
   { now, by }: { now: number; by: AtSign },
 ): RecordMetadata {
-  return present<RecordMetadata>({
+  // Assigned one by one, and only what has a value: every update comes through here.
+  const merged: Writable<RecordMetadata> = {
     createdBy: previous?.createdBy ?? by,
     updatedBy: by,
     createdAt: previous?.createdAt ?? now,
     updatedAt: now,
     status: "active",
     version: previous === undefined ? 0 : previous.version + 1,
-    ...mergeLife(previous, change, now),
-    ...mergeCaching(previous, change, now),
     isBinary: change.isBinary ?? false,
     isEncrypted: change.isEncrypted ?? false,
-    immutable: change.immutable ?? previous?.immutable,
-    ...mergeText(previous, change),
-  });
+  };
+  const immutable = change.immutable ?? previous?.immutable;
+  if (immutable !== undefined) merged.immutable = immutable;
+  mergeLife(merged, previous, change);
+  mergeCaching(merged, previous, change);
+  mergeText(merged, previous, change);
+  return merged;
 }
 
-function mergeLife(previous: RecordMetadata | undefined, change: MetadataChange, now: number): Loose<RecordMetadata> {
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** @param merged its `updatedAt` is the time of the write */
+function mergeLife(
+  merged: Writable<RecordMetadata>,
+  previous: RecordMetadata | undefined,
+  change: MetadataChange,
+): void {
+  const now = merged.updatedAt;
   // An instant that is given without its span replaces the span: there is nothing left to count from a later write.
   const ttb = change.ttb ?? (change.availableAt === undefined ? previous?.ttb : undefined);
   const ttl = change.ttl ?? (change.expiresAt === undefined ? previous?.ttl : undefined);
   const availableAt = change.availableAt ?? instant(ttb, now, previous?.availableAt);
   const birth = Math.max(now, availableAt ?? now);
   const expiresAt = change.expiresAt ?? instant(ttl, birth, previous?.expiresAt);
-  return { ttb, ttl, availableAt, expiresAt };
+  if (ttb !== undefined) merged.ttb = ttb;
+  if (ttl !== undefined) merged.ttl = ttl;
+  if (availableAt !== undefined) merged.availableAt = availableAt;
+  if (expiresAt !== undefined) merged.expiresAt = expiresAt;
 }
 
 /** `from + span`; none for a span of 0; what was there before where no span is known. */
@@ -129,17 +143,15 @@ function instant(span: number | undefined, from: number, previous: number | unde
 }
 
 function mergeCaching(
+  merged: Writable<RecordMetadata>,
   previous: RecordMetadata | undefined,
   change: MetadataChange,
-  now: number,
-): Loose<RecordMetadata> {
+): void {
   const ttr = change.ttr ?? previous?.ttr ?? 0;
-  if (ttr === 0) return {};
-  return {
-    ttr,
-    ccd: change.ccd ?? previous?.ccd ?? false,
-    refreshAt: ttr === -1 ? undefined : writableInstant(now + ttr * 1000),
-  };
+  if (ttr === 0) return;
+  merged.ttr = ttr;
+  merged.ccd = change.ccd ?? previous?.ccd ?? false;
+  if (ttr !== -1) merged.refreshAt = writableInstant(merged.updatedAt + ttr * 1000);
 }
 
 /** The names of {@link TextMetadata}, in the order of the JSON form. */
@@ -157,13 +169,16 @@ const textMembers = [
   "appMetadata",
 ] as const satisfies readonly (keyof TextMetadata)[];
 
-function mergeText(previous: RecordMetadata | undefined, change: MetadataChange): Loose<TextMetadata> {
-  const merged: Record<string, unknown> = {};
+function mergeText(
+  merged: Partial<Record<keyof TextMetadata, unknown>>,
+  previous: RecordMetadata | undefined,
+  change: MetadataChange,
+): void {
   for (const member of textMembers) {
     const given = change[member];
-    merged[member] = given === undefined ? previous?.[member] : (given ?? undefined);
+    const value = given === undefined ? previous?.[member] : given;
+    if (value !== undefined && value !== null) merged[member] = value;
   }
-  return merged;
 }
 
 type Loose<T> = { readonly [K in keyof T]?: T[K] | undefined };

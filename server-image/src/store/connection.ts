@@ -9,15 +9,20 @@ export class Connection {
   readonly #db: DatabaseSync;
   readonly #epoch: number;
   readonly #begin: StatementSync;
+  readonly #beginRead: StatementSync;
+  readonly #endRead: StatementSync;
   readonly #commit: StatementSync;
   readonly #savepoint: StatementSync;
   readonly #release: StatementSync;
+  #reading: NodeJS.Immediate | undefined;
 
   constructor(db: DatabaseSync, epoch: number) {
     this.#db = db;
     this.#epoch = epoch;
     this.tables = new Tables(db);
     this.#begin = db.prepare("BEGIN IMMEDIATE");
+    this.#beginRead = db.prepare("BEGIN");
+    this.#endRead = db.prepare("ROLLBACK");
     this.#commit = db.prepare("COMMIT");
     this.#savepoint = db.prepare("SAVEPOINT change");
     this.#release = db.prepare("RELEASE change");
@@ -34,6 +39,7 @@ export class Connection {
    * @throws {StoreError}
    */
   transaction<T>(work: (meta: Meta) => T): T {
+    this.#endReading();
     try {
       this.#begin.run();
       const meta = this.checkEpoch();
@@ -47,6 +53,24 @@ export class Connection {
       throw storeFailure(error) ?? error;
     }
   }
+
+  /**
+   * Lets the reads of one turn of the event loop share a transaction: each one for itself would take and give back a
+   * file lock. Within a write transaction there is nothing to do.
+   */
+  reading(): void {
+    if (this.#reading !== undefined || this.#db.isTransaction) return;
+    this.#beginRead.run();
+    this.#reading = setImmediate(this.#endReading);
+  }
+
+  readonly #endReading = (): void => {
+    if (this.#reading === undefined) return;
+    clearImmediate(this.#reading);
+    this.#reading = undefined;
+    // SQLite has ended it by itself after some failures, which the read that met them has told.
+    if (this.#db.isTransaction) this.#endRead.run();
+  };
 
   /** Begins a part of a transaction that can be undone alone. */
   savepoint(): void {
@@ -70,6 +94,7 @@ export class Connection {
   }
 
   close(): void {
+    this.#endReading();
     this.#db.close();
   }
 }

@@ -145,6 +145,7 @@ class DiskStore implements Store {
   #read<T>(read: (tables: Tables) => T): T {
     if (this.#closed) throw closed();
     try {
+      this.#connection.reading();
       return read(this.#connection.tables);
     } catch (cause) {
       const error = storeFailure(cause);

@@ -15,10 +15,10 @@ import { type Parts, verb } from "./verb.ts";
 export const update = verb({
   syntax,
   allow: ["owner"],
-  async handle({ key, value, metadata }, parts) {
+  handle({ key, value, metadata }, parts) {
     checkUpdatable(key, parts.atSign);
     const operation = isCommitted(key) ? "*" : null;
-    return String(await parts.store.write((tx) => tx.put(next(tx.get(key), key, value, metadata, parts), operation)));
+    return parts.store.write((tx) => String(tx.put(next(tx.get(key), key, value, metadata, parts), operation)));
   },
 });
 
