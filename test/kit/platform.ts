@@ -66,6 +66,8 @@ export async function startPlatform({
   const directory = data ?? mkdtempSync(join(tmpdir(), "atrium-platform-"));
   mkdirSync(directory, { recursive: true });
   const file = join(directory, "platform.json");
+  // One that was killed has left it behind; the new one says when it is up by writing it.
+  if (wait) rmSync(file, { force: true });
   const child = spawn(
     process.execPath,
     [
@@ -169,6 +171,25 @@ export function servicesOf(parent: number | undefined): Record<string, number> {
     if (name !== undefined) services[name.replace(/_LISTEN=.*/, "").toLowerCase()] = Number(entry);
   }
   return services;
+}
+
+/**
+ * Resolves when a process has ended. Nobody tells others than its parent, hence the looking again.
+ *
+ * @throws {Error} when it still runs after a while
+ */
+export async function ended(pid: number): Promise<void> {
+  const deadline = performance.now() + waitMs;
+  while (isRunning(pid)) {
+    if (performance.now() > deadline) throw new Error(`process ${pid} still runs: ${readProc(`/proc/${pid}/cmdline`)}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** A process that has ended stays in the table until its parent has asked how. */
+export function isRunning(pid: number): boolean {
+  const state = /.*\) (\S)/s.exec(readProc(`/proc/${pid}/stat`))?.[1];
+  return state !== undefined && state !== "Z" && state !== "X";
 }
 
 function parentOf(pid: string): number {

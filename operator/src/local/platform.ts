@@ -125,6 +125,7 @@ class Platform implements AsyncDisposable {
       directoryAddress: services.directory,
       directory: () => services.directoryApi,
       poke: (atSign) => this.#loops.poke(atSign),
+      onEvent,
       onChange: () => this.#look(),
     });
     // It all ends in reverse order. New connections end first, and the gateway itself last: it waits for those that are.

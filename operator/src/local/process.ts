@@ -23,8 +23,8 @@ export interface ServiceProcess {
 }
 
 const readyTimeoutMs = 30_000;
-/** Longer than the services take themselves to drain. */
-const stopTimeoutMs = 10_000;
+/** Longer than the services take themselves to drain: 10 s at most. */
+const stopTimeoutMs = 12_000;
 
 /**
  * Starts a service. It has a process group of its own, so that a terminal's Ctrl-C reaches it through its supervisor only,

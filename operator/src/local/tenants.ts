@@ -56,6 +56,8 @@ interface Parts {
   readonly entry: string;
   /** asks for another look at an AtSign */
   readonly poke: (atSign: AtSign) => void;
+  /** a line for what cannot be seen in the views */
+  readonly onEvent: (line: string) => void;
   /** after anything that people may want to see */
   readonly onChange: () => void;
 }
@@ -214,7 +216,7 @@ export class Tenants implements Adapter {
       case "unroute":
         return this.#parts.feed.remove(this.hostOf(atSign));
       case "delete-data":
-        return rmSync(this.#home(atSign), { recursive: true, force: true });
+        return this.#deleteData(atSign);
       case "forget":
         return this.#forget(tenant);
     }
@@ -297,6 +299,13 @@ export class Tenants implements Adapter {
     if (tenant.process === undefined || !("epoch" in tenant.server)) return;
     tenant.server = { state: "stopping", epoch: tenant.server.epoch };
     await tenant.process.stop();
+  }
+
+  #deleteData(atSign: AtSign): void {
+    const home = this.#home(atSign);
+    if (!existsSync(home)) return;
+    rmSync(home, { recursive: true, force: true });
+    this.#parts.onEvent(`${atSign}   is deleted, with its data`);
   }
 
   #forget(tenant: Tenant): void {
