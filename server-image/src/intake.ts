@@ -92,10 +92,16 @@ export class Intake {
     if (this.waiting) this.#beganMs = undefined;
   }
 
-  /** Gives back the memory of the command that was answered. */
-  release(): void {
+  /**
+   * Gives back the memory of the command that was answered.
+   *
+   * @returns how many bytes a large one had; 0 for any other
+   */
+  release(): number {
+    const bytes = this.#lease?.granted ? this.#lease.bytes : 0;
     this.#lease?.release();
     this.#lease = undefined;
+    return bytes;
   }
 
   #begin(): void {

@@ -15,12 +15,12 @@ import { serveHealth } from "./health.ts";
 import { openFileIdentity } from "./identity/files.ts";
 import type { Identity } from "./identity/identity.ts";
 import { defaultLimits } from "./limits.ts";
+import { relieveMemory } from "./memory-relief.ts";
 import { metricsText } from "./metrics.ts";
 import { dialer } from "./outbound/dial.ts";
 import { DirectoryClient } from "./outbound/directory.ts";
 import { Peers } from "./outbound/peers.ts";
 import { Pool } from "./outbound/pool.ts";
-import { releaseWhenQuiet } from "./quiet.ts";
 import { type AtServer, serve } from "./server.ts";
 import { ensureSigningKeys } from "./signing-keys.ts";
 import { openDiskStore } from "./store/disk.ts";
@@ -106,6 +106,7 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
     monotonic,
     startedMs,
   });
+  using relief = relieveMemory(() => counts.activity);
   await using listener = await serve({
     listen: config.listen,
     identity: files,
@@ -115,12 +116,12 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
     limits,
     inputBudget,
     outputBudgets,
+    onLarge: (bytes) => relief.used(bytes),
     counts,
     log,
     monotonic,
   });
   server = listener;
-  using _quiet = releaseWhenQuiet(() => counts.activity);
   announce({ main: listener.address, health: health.address });
   log.info({ atSign, host, port: config.port, main: listener.address, health: health.address }, "serving");
   const end = await ended;

@@ -18,6 +18,8 @@ export interface SessionParts {
   readonly inputBudget: ByteBudget;
   /** for large replies: one for the owner, so that nobody else can take it away */
   readonly outputBudgets: Readonly<Record<Connection["state"], ByteBudget>>;
+  /** is told when the memory of a large command or reply is no longer needed */
+  readonly onLarge: (bytes: number) => void;
   readonly counts: Counts;
   readonly log: Log;
   readonly monotonic: () => number;
@@ -247,7 +249,7 @@ export class Session {
     try {
       await this.#writer.writeInPieces({ head: "data:", body: payload, tail: this.#tail });
     } finally {
-      lease.release();
+      this.#written(lease);
     }
     this.#lastActiveMs = this.#parts.monotonic();
   }
@@ -269,13 +271,19 @@ export class Session {
     } catch (error) {
       await this.#fail(error);
     } finally {
-      lease?.release();
+      if (lease !== undefined) this.#written(lease);
     }
+  }
+
+  #written(lease: Lease): void {
+    this.#parts.onLarge(lease.bytes);
+    lease.release();
   }
 
   /** The memory of the command can be used by the next one. */
   #answered(): void {
-    this.#intake.release();
+    const largeBytes = this.#intake.release();
+    if (largeBytes > 0) this.#parts.onLarge(largeBytes);
     this.#lastActiveMs = this.#parts.monotonic();
   }
 

@@ -79,6 +79,7 @@ export function testServer({
     limits: { ...defaultLimits, lingerMs: 200, ...limits },
     inputBudget: new ByteBudget(heldBytes),
     outputBudgets: { owner: new ByteBudget(heldBytes), anonymous: new ByteBudget(heldBytes) },
+    onLarge: () => undefined,
     counts: new Counts(),
     log,
     monotonic,

@@ -1,0 +1,50 @@
+/** How long nothing must have happened. */
+const quietMs = 10_000;
+/** After the start, when what only the start needed can go. */
+const startedMs = 1_000;
+/** Of large commands and replies: a collection for each would cost more than it gives. */
+const largeBytes = 16_777_216;
+
+type Collect = (options: { type: "major"; execution: "sync"; flavor: "last-resort" }) => void;
+
+export interface MemoryRelief extends Disposable {
+  /** So much was used for one large command or reply, and is no longer. */
+  used(bytes: number): void;
+}
+
+/**
+ * Gives memory back to the machine when the work is done: V8 alone keeps what it once needed, and lets garbage pile up
+ * for as long as the machine, not our share of it, has room. Without `--expose-gc` this does nothing.
+ *
+ * @param work grows with each command; a stand-still means quiet
+ * @param collect takes some 10 ms, in which nothing else runs
+ */
+export function relieveMemory(
+  work: () => number,
+  collect: Collect | undefined = (globalThis as { gc?: Collect }).gc,
+): MemoryRelief {
+  if (collect === undefined) return { used: () => undefined, [Symbol.dispose]: () => undefined };
+  const now = () => collect({ type: "major", execution: "sync", flavor: "last-resort" });
+  let collectedAt = -1;
+  let seen = work();
+  let bytesUsed = 0;
+  const look = () => {
+    const done = work();
+    if (done === seen && done !== collectedAt) {
+      now();
+      collectedAt = done;
+    }
+    seen = done;
+    timer = setTimeout(look, quietMs).unref();
+  };
+  let timer = setTimeout(look, startedMs).unref();
+  return {
+    used(bytes) {
+      bytesUsed += bytes;
+      if (bytesUsed < largeBytes) return;
+      bytesUsed = 0;
+      setImmediate(now);
+    },
+    [Symbol.dispose]: () => clearTimeout(timer),
+  };
+}
