@@ -1,17 +1,10 @@
-import {
-  type AtSign,
-  formatMetadataJson,
-  isLive,
-  type Part,
-  ProtocolError,
-  type RecordMetadata,
-} from "@atrium/protocol";
+import { type AtSign, formatMetadataJson, type Part, ProtocolError, type RecordMetadata } from "@atrium/protocol";
 import type { Store, StoredRecord } from "./store/store.ts";
 
 /** @throws {ProtocolError} `key_not_found` also for what has expired or is not born yet */
-export function liveRecord(store: Pick<Store, "get">, key: string, now: number): StoredRecord {
-  const record = store.get(key);
-  if (record === undefined || !isLive(record.metadata, now)) throw notFound(key);
+export function liveRecord(store: Pick<Store, "getLive">, key: string, now: number): StoredRecord {
+  const record = store.getLive(key, now);
+  if (record === undefined) throw notFound(key);
   return record;
 }
 
@@ -20,9 +13,10 @@ export function notFound(key: string): ProtocolError {
 }
 
 /** The payload that answers a lookup. */
-export function render({ key, value, metadata }: StoredRecord, part: Part): string | null {
+export function render(record: StoredRecord, part: Part): string | null {
+  const { key, value } = record;
   if (part === "value") return value ?? null;
-  const metaData = formatMetadataJson(metadata);
+  const metaData = formatMetadataJson(record.metadata);
   return JSON.stringify(part === "meta" ? metaData : { key, data: value ?? null, metaData });
 }
 

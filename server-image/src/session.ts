@@ -9,6 +9,7 @@ import { asProtocolError } from "./faults.ts";
 import { Intake } from "./intake.ts";
 import type { Limits } from "./limits.ts";
 import { ReplyWriter } from "./reply-writer.ts";
+import type { Reply } from "./verbs/verb.ts";
 
 export interface SessionParts {
   readonly atSign: AtSign;
@@ -161,13 +162,8 @@ export class Session {
 
   #runLines(): void {
     for (let line = this.#lines.shift(); line !== undefined; line = this.#lines.shift()) {
-      const running = this.#command(line);
-      if (running !== undefined) {
-        this.#busy = true;
-        void running.then(() => this.#proceed());
-        return;
-      }
-      if (this.#ending) return;
+      this.#command(line);
+      if (this.#busy || this.#ending) return;
     }
   }
 
@@ -193,30 +189,44 @@ export class Session {
     if (!this.#ending && !this.#intake.waiting && this.#socket.isPaused()) this.#socket.resume();
   }
 
-  /** @returns undefined when the command is done, else a promise that never rejects */
-  #command(bytes: Buffer): Promise<void> | undefined {
+  #command(bytes: Buffer): void {
+    let reply: Reply | Promise<Reply>;
+    let line: string;
     try {
-      const line = decodeLine(bytes);
+      line = decodeLine(bytes);
       if (line === "") return this.#blank();
       this.#commanded = true;
       if (line === "@exit") return this.#exit();
-      const reply = this.#parts.dispatcher.run(line, this.connection);
-      if (typeof reply === "string" || reply === null) return this.#answer(reply, line);
-      return reply.then(
-        (payload) => this.#answer(payload, line),
-        (error) => this.#fail(error),
-      );
+      reply = this.#parts.dispatcher.run(line, this.connection);
     } catch (error) {
-      return this.#fail(error);
+      this.#settle(this.#fail(error));
+      return;
     }
+    if (typeof reply === "string" || reply === null) {
+      this.#settle(this.#answer(reply, line));
+      return;
+    }
+    this.#busy = true;
+    reply.then(
+      (payload) => this.#settle(this.#answer(payload, line)),
+      (error) => this.#settle(this.#fail(error)),
+    );
+  }
+
+  /** @param writing a promise, which never rejects, when the client must read before there can be more */
+  #settle(writing: Promise<void> | undefined): void {
+    if (writing !== undefined) {
+      this.#busy = true;
+      void writing.then(() => this.#proceed());
+    } else if (this.#busy) this.#proceed();
   }
 
   /** Some clients send a blank line first and wait for whatever comes; others end each command with two newlines. */
-  #blank(): undefined {
+  #blank(): void {
     if (!this.#commanded) throw new ProtocolError("invalid_syntax", "invalid command");
   }
 
-  #exit(): undefined {
+  #exit(): void {
     this.#ending = true;
     this.#socket.destroy();
   }

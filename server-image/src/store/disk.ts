@@ -105,6 +105,10 @@ class DiskStore implements Store {
     return this.#read((tables) => tables.get(key));
   }
 
+  getLive(key: string, now: number): StoredRecord | undefined {
+    return this.#read((tables) => tables.getLive(key, now));
+  }
+
   keys(range: KeyRange): KeyPage {
     return this.#read((tables) => tables.keys(range));
   }

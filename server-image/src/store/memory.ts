@@ -44,6 +44,11 @@ class MemoryStore implements Store {
     return this.#records.get(key);
   }
 
+  getLive(key: string, now: number): StoredRecord | undefined {
+    const record = this.get(key);
+    return record !== undefined && isLive(record.metadata, now) ? record : undefined;
+  }
+
   keys({ prefix = "", after = "", limit, liveAt }: KeyRange): KeyPage {
     this.#assertOpen();
     const inRange = [...this.#records.values()]

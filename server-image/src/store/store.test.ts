@@ -44,6 +44,21 @@ describe.each([
   ["memory", async () => memoryStore()],
   ["disk", () => openDiskStore({ directory: scratch(), epoch: 1, log: silent })],
 ] as const)("%s store", (_name, open) => {
+  test("has a live record from the millisecond of its birth until the one before its end", async () => {
+    await using store = await open();
+    const kept = record("a@alice", "v", { availableAt: 100, expiresAt: 200, ivNonce: "n" });
+    await fill(store, kept, record("always@alice", "w", {}));
+    expect([99, 100, 199, 200].map((now) => store.getLive("a@alice", now)?.value)).toEqual([
+      undefined,
+      "v",
+      "v",
+      undefined,
+    ]);
+    expect(store.getLive("a@alice", 100)?.metadata).toEqual(kept.metadata);
+    expect(store.getLive("always@alice", 0)?.value).toBe("w");
+    expect(store.getLive("nothing@alice", 0)).toBeUndefined();
+  });
+
   test("has nothing at first", async () => {
     await using store = await open();
     expect(store.get("a@alice")).toBeUndefined();

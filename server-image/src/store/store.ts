@@ -44,6 +44,9 @@ export interface Store extends AsyncDisposable {
   /** A record whatever its age: callers decide with `isLive`. */
   get(key: string): StoredRecord | undefined;
 
+  /** As `get`, but only a record that is born and not expired at `now` (epoch milliseconds). The way of the lookups. */
+  getLive(key: string, now: number): StoredRecord | undefined;
+
   keys(range: KeyRange): KeyPage;
 
   /** Keys of at most `limit` records that had expired at `now` (epoch milliseconds), the longest expired first. */

@@ -28,6 +28,7 @@ export class Tables {
   readonly #probe: StatementSync;
   readonly #pages: StatementSync;
   readonly #get: StatementSync;
+  readonly #getLive: StatementSync;
   readonly #following: StatementSync;
   readonly #replace: StatementSync;
   readonly #upsert: StatementSync;
@@ -51,6 +52,7 @@ export class Tables {
     this.#probe = prepare("UPDATE meta SET probe = zeroblob(16384)");
     this.#pages = prepare("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size");
     this.#get = prepare("SELECT value, metadata, checksum FROM record WHERE key = ?");
+    this.#getLive = prepare("SELECT value, metadata, checksum, available_at, expires_at FROM record WHERE key = ?");
     this.#following = prepare("SELECT value, metadata, checksum, key, id FROM record WHERE id > ? ORDER BY id LIMIT 1");
     // The frequent case, in one statement: a committed record is committed again.
     this.#replace = prepare(`
@@ -102,6 +104,12 @@ export class Tables {
   get(key: string): StoredRecord | undefined {
     const row = one<RecordRow>(this.#get, key);
     return row === undefined ? undefined : toRecord(key, row);
+  }
+
+  getLive(key: string, now: number): StoredRecord | undefined {
+    const row = one<[...RecordRow, availableAt: number | null, expiresAt: number | null]>(this.#getLive, key);
+    if (row === undefined || (row[3] !== null && now < row[3]) || (row[4] !== null && row[4] <= now)) return undefined;
+    return new LazyRecord(key, row[0], row[1], row[2]);
   }
 
   /**
@@ -171,6 +179,25 @@ type RecordRow = [value: string | null, metadata: string, checksum: number];
 function toRecord(key: string, [value, text, sum]: RecordRow): StoredRecord {
   if (checksum(key, text, value) !== sum) throw damaged();
   return { key, value: value ?? undefined, metadata: JSON.parse(text) as RecordMetadata };
+}
+
+/** A record whose metadata is parsed when somebody asks for it: most lookups want the value alone. */
+class LazyRecord implements StoredRecord {
+  readonly key: string;
+  readonly value: string | undefined;
+  readonly #text: string;
+
+  /** @throws {StoreError} */
+  constructor(key: string, value: string | null, text: string, sum: number) {
+    if (checksum(key, text, value) !== sum) throw damaged();
+    this.key = key;
+    this.value = value ?? undefined;
+    this.#text = text;
+  }
+
+  get metadata(): RecordMetadata {
+    return JSON.parse(this.#text) as RecordMetadata;
+  }
 }
 
 /** One call for small records: each has a price of its own. */

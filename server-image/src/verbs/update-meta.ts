@@ -6,11 +6,9 @@ import { verb } from "./verb.ts";
 export const updateMeta = verb({
   syntax,
   allow: ["owner"],
-  async handle({ key, metadata }, parts) {
+  handle({ key, metadata }, parts) {
     checkUpdatable(key, parts.atSign);
     const operation = isCommitted(key) ? "#" : null;
-    return String(
-      await parts.store.write((tx) => tx.put(next(tx.get(key), key, undefined, metadata, parts), operation)),
-    );
+    return parts.store.write((tx) => String(tx.put(next(tx.get(key), key, undefined, metadata, parts), operation)));
   },
 });
