@@ -194,9 +194,15 @@ export class Session {
     let line: string;
     try {
       line = decodeLine(bytes);
-      if (line === "") return this.#blank();
+      if (line === "") {
+        this.#blank();
+        return;
+      }
       this.#commanded = true;
-      if (line === "@exit") return this.#exit();
+      if (line === "@exit") {
+        this.#exit();
+        return;
+      }
       reply = this.#parts.dispatcher.run(line, this.connection);
     } catch (error) {
       this.#settle(this.#fail(error));
