@@ -4,10 +4,12 @@ import type { Random } from "./random.ts";
 
 /** Starts processes that keep data, one after another on the same data. */
 export interface Driver {
+  /** about as long as a start takes */
+  readonly startMs: number;
   spawn(): Running;
 }
 
-interface Running {
+export interface Running {
   /** Resolves once it can be asked; rejects when it ends before. */
   ready(): Promise<void>;
   /** @returns the commit id with which it was acknowledged; rejects when the process ends before */
@@ -29,8 +31,6 @@ export interface CrashOptions {
 const writers = 24;
 const keysPerWriter = 8;
 const maxRoundMs = 80;
-/** about as long as a start takes */
-const maxStartMs = 300;
 const startingKills = 0.2;
 
 /**
@@ -64,7 +64,7 @@ export async function crash({ driver, rounds, random, onRound }: CrashOptions): 
 async function killWhileStarting(driver: Driver, random: Random): Promise<void> {
   const running = driver.spawn();
   const ready = running.ready().catch(() => undefined);
-  await Promise.race([ready, delay(random.next() * maxStartMs)]);
+  await Promise.race([ready, delay(random.next() * driver.startMs)]);
   await running.kill();
   await ready;
 }

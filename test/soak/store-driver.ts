@@ -5,6 +5,7 @@ import type { Driver } from "./crash.ts";
 export function storeDriver(directory: string): Driver {
   let epoch = 0;
   return {
+    startMs: 300,
     spawn() {
       const store = new StoreProcess();
       const own = ++epoch;
