@@ -14,10 +14,9 @@ const root = dirname(fileURLToPath(import.meta.url));
 const modules = join(root, "node_modules");
 const node = join(modules, "node", "bin", process.platform === "win32" ? "node.exe" : "node");
 
-const args = process.argv.slice(2);
-
-const [entry, ...rest] = args;
+const [entry, ...rest] = process.argv.slice(2);
 if (entry === undefined) fail("usage: node run.js ENTRY [ARGUMENT ...]");
+if (Number.parseInt(process.versions.node, 10) < 20) fail(`Node 20 or newer is needed, this is ${process.version}`);
 
 install();
 run(entry, rest);
@@ -37,7 +36,8 @@ function install() {
   const env = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^npm_(command|lifecycle|package)/.test(name)),
   );
-  const npm = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
+  // The Node that runs everything is a dev dependency, which npm leaves out where NODE_ENV is "production".
+  const npm = spawnSync("npm", ["ci", "--include=dev", "--no-audit", "--no-fund", "--loglevel=error"], {
     cwd: root,
     env,
     // Standard output belongs to the command that is about to run.
@@ -60,13 +60,56 @@ function run(file, parameters) {
     stdio: ["inherit", "inherit", "inherit", "ipc"],
     detached: process.platform !== "win32",
   });
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"]) process.on(signal, () => child.kill(signal));
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
+  for (const signal of signals)
+    process.on(
+      signal,
+      withoutEcho(() => child.kill(signal)),
+    );
+  const watch = whenParentsGo(() => child.kill("SIGTERM"));
   child.on("error", (error) => fail(`${node} could not be started: ${error.message}`));
   child.on("exit", (code, signal) => {
     process.exitCode = signal === null ? (code ?? 1) : 128 + (constants.signals[signal] ?? 0);
+    clearInterval(watch);
     if (child.connected) child.disconnect();
-    for (const name of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"]) process.removeAllListeners(name);
+    for (const name of signals) process.removeAllListeners(name);
   });
+}
+
+/** A terminal's Ctrl-C comes from the terminal and, where npm needs no shell between us, from npm as well. */
+function withoutEcho(handle) {
+  let last = Number.NEGATIVE_INFINITY;
+  return () => {
+    const now = performance.now();
+    if (now - last > 250) handle();
+    last = now;
+  };
+}
+
+/**
+ * npm runs scripts in a shell; most shells do not pass on the signal that ends them, and nobody passes on a kill -9.
+ * Started by npm, we end with it.
+ */
+function whenParentsGo(onGone) {
+  if (process.env.npm_lifecycle_event === undefined) return undefined;
+  const parent = process.ppid;
+  const grandparent = parentOfShell(parent);
+  const timer = setInterval(() => {
+    if (process.ppid === parent && parentOfShell(parent) === grandparent) return;
+    clearInterval(timer);
+    onGone();
+  }, 500);
+  return timer;
+}
+
+/** The parent of a process that is a shell; undefined when it is none, or this system cannot tell. */
+function parentOfShell(pid) {
+  try {
+    const [, name, parent] = /^\d+ \((.*)\) \S (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? [];
+    return /^(?:sh|dash|bash|zsh|busybox)$/.test(name) ? parent : undefined;
+  } catch {
+    return undefined; // not Linux
+  }
 }
 
 /** @returns {never} */
