@@ -278,6 +278,27 @@ describe("slow clients", () => {
   });
 });
 
+describe("a flood of commands", () => {
+  test("of one chunk takes time in proportion, however small they are", async () => {
+    const client = await testServer().anonymous();
+    await client.ask("noop:0");
+    const began = performance.now();
+    client.send(`${"\n".repeat(4_000_000)}noop:0\n`);
+    expect(await client.read()).toBe("data:ok\n@");
+    expect(performance.now() - began).toBeLessThan(5_000);
+  });
+
+  test("is answered whole and in order", async () => {
+    const client = await testServer().anonymous();
+    client.send("noop:0\ninfo:brief\nnoop:1\n".repeat(500));
+    for (let i = 0; i < 500; i++) {
+      expect(await client.read()).toBe("data:ok\n@");
+      expect(await client.read()).toContain("uptimeAsMillis");
+      expect(await client.read()).toBe("data:ok\n@");
+    }
+  });
+});
+
 describe("the end of a session", () => {
   test("is silent when it is idle", async () => {
     const client = await testServer().owner();

@@ -34,6 +34,7 @@ interface Options extends SessionParts {
 }
 
 const drainLingerMs = 1_000;
+const emptyLine = Buffer.alloc(0);
 
 /**
  * One connection: commands one after the other, one reply each.
@@ -46,8 +47,9 @@ export class Session {
   readonly #parts: Options;
   readonly #intake: Intake;
   readonly #writer: ReplyWriter;
-  /** whole commands that wait for the one before them */
+  /** whole commands, and which is the next: a chunk may hold thousands, too many to shift */
   #lines: Buffer[] = [];
+  #nextLine = 0;
   /** chunks that arrived while a command ran */
   #held: Buffer[] = [];
   #busy = false;
@@ -141,6 +143,7 @@ export class Session {
   #read(chunk: Buffer): void {
     try {
       this.#lines = this.#intake.push(chunk);
+      this.#nextLine = 0;
     } catch (error) {
       void this.#fail(error);
       return;
@@ -161,9 +164,12 @@ export class Session {
   }
 
   #runLines(): void {
-    for (let line = this.#lines.shift(); line !== undefined; line = this.#lines.shift()) {
+    while (!this.#busy && !this.#ending) {
+      const line = this.#lines[this.#nextLine];
+      if (line === undefined) return;
+      // Not to be kept while its command runs.
+      this.#lines[this.#nextLine++] = emptyLine;
       this.#command(line);
-      if (this.#busy || this.#ending) return;
     }
   }
 

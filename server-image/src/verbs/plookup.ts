@@ -57,16 +57,17 @@ async function kept(copying: Promise<void>, log: Log): Promise<void> {
 
 /** @throws {ProtocolError} `socket` when the peer's answer is none */
 function parseRecord(payload: string, key: string, owner: AtSign, now: number): StoredRecord {
-  const malformed = (cause: unknown) => new ProtocolError("socket", `${owner} answered what is no record`, { cause });
+  // Without a cause: what a JSON parser says quotes what it read, and that is nobody's but the reader's.
+  const malformed = () => new ProtocolError("socket", `${owner} answered what is no record`);
   let json: { data?: unknown; metaData?: unknown };
   let metadata: Partial<RecordMetadata>;
   try {
     json = JSON.parse(payload);
     metadata = parseMetadataJson(json.metaData ?? {});
-  } catch (error) {
-    throw malformed(error);
+  } catch {
+    throw malformed();
   }
   const { data } = json;
-  if (data !== null && (typeof data !== "string" || /[\r\n]/.test(data))) throw malformed(undefined);
+  if (data !== null && (typeof data !== "string" || /[\r\n]/.test(data))) throw malformed();
   return { key, value: data ?? undefined, metadata: { ...serverMetadata(owner, now), ...metadata } };
 }
