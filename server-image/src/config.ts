@@ -33,7 +33,7 @@ const settings = {
   listen: address("ATSERVER_LISTEN", { fallback: { host: "0.0.0.0", port: 6464 } }),
   healthListen: address("ATSERVER_HEALTH_LISTEN", { fallback: { host: "0.0.0.0", port: 9464 } }),
   logLevel: oneOf("ATSERVER_LOG_LEVEL", logLevels, { fallback: "info" }),
-  maxConnections: integer("ATSERVER_MAX_CONNECTIONS", { fallback: 200, min: 21, max: 10_000 }),
+  maxConnections: integer("ATSERVER_MAX_CONNECTIONS", { fallback: 200, min: 1, max: 10_000 }),
   maxLineBytes: integer("ATSERVER_MAX_LINE_BYTES", { fallback: maxLineBytes, min: 65_536, max: maxLineBytes }),
   maxHeldBytes: integer("ATSERVER_MAX_HELD_BYTES", { fallback: 33_554_432, min: 65_536 }),
 } satisfies Record<string, Setting<unknown>>;

@@ -20,8 +20,8 @@ export interface AtServer extends AsyncDisposable {
 }
 
 /**
- * These places are for the owner: whoever takes one of the last must log in on it soon, or loses it. (Nobody can be
- * told from the owner before that.)
+ * So many places, but at most half of all, are for the owner: whoever takes one of the last must log in on it soon, or
+ * loses it. (Nobody can be told from the owner before that.)
  */
 const reservedPlaces = 20;
 const loginMs = 10_000;
@@ -43,6 +43,7 @@ export async function serve({
   ...parts
 }: Options): Promise<AtServer> {
   const sessions = new Set<Session>();
+  const openPlaces = maxConnections - Math.min(reservedPlaces, Math.floor(maxConnections / 2));
   const reaper = new Reaper({
     sessions,
     capacity: maxConnections,
@@ -77,7 +78,7 @@ export async function serve({
       return;
     }
     parts.counts.accepted++;
-    const reserved = anonymous(sessions) >= maxConnections - reservedPlaces;
+    const reserved = anonymous(sessions) >= openPlaces;
     const session = new Session(socket, {
       ...parts,
       onDue: (dueMs) => reaper.dueAt(dueMs),
