@@ -147,18 +147,16 @@ describe("the listener", () => {
   });
 
   test("keeps its last places for those who log in", async () => {
-    await using at = await listen({ maxConnections: 4 });
-    const first = dial(at.server);
-    await read(first);
-    const second = dial(at.server);
-    await read(second);
-    const third = dial(at.server);
-    await read(third);
+    await using at = await listen({ maxConnections: 8 });
+    const sockets = Array.from({ length: 4 }, () => dial(at.server));
+    await Promise.all(sockets.map(read));
+    const late = dial(at.server);
+    await read(late);
     at.clock.advance(10_000);
-    const fourth = dial(at.server);
-    await read(fourth);
-    expect(await readAll(third)).toBe("");
-    for (const socket of [first, second, fourth]) {
+    const later = dial(at.server);
+    await read(later);
+    expect(await readAll(late)).toBe("");
+    for (const socket of [...sockets, later]) {
       socket.write("noop:0\n");
       expect(await read(socket)).toBe("data:ok\n@");
       socket.destroy();
