@@ -15,7 +15,7 @@ export interface Identities extends Disposable {
 }
 
 /** The name by which parts of the platform know the directory, whatever its clients call it. */
-export const directoryName = "directory.atrium.internal";
+const directoryName = "directory.atrium.internal";
 
 /** @throws {StartError} when the present root cannot be used */
 export async function openIdentities(

@@ -28,20 +28,26 @@ Ctrl-C stops everything in order; a second Ctrl-C at once. What was acknowledged
 export function parseOptions(argv: readonly string[]): Options {
   const command = new Command("npm start --")
     .description("Runs directory, gateway and atServers on this machine, without Kubernetes.")
-    .option("--atsign <@name>", "an Atsign to host; repeatable (@alice and @bob on the first start)", collectAtSign, [])
+    .option("--atsign <@name>", "an Atsign to host; repeatable (@alice and @bob on the first start)", collectAtSign)
     .option("--data <dir>", "where everything is kept", ".atrium")
     .option("--zone <name>", "the domain that the atServers' host names are in", domainName, "atrium.localhost")
     .option("--directory-port <port>", "port of the directory; 0 takes a free one", port, 6400)
-    .option("--directory-name <name>", "one more name on the directory's certificate; repeatable", collectName, [])
+    .option("--directory-name <name>", "one more name on the directory's certificate; repeatable", collectName)
     .option("--gateway-port <port>", "port of the gateway; 0 takes a free one", port, 6464)
     .option("--listen <address>", "IP address that directory and gateway listen on", ipAddress, "127.0.0.1")
     .addHelpText("after", help)
     .allowExcessArguments(false)
     .showHelpAfterError("(npm start -- --help says more)")
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "Atrium: ")) });
-  const { atsign, data, zone, directoryPort, directoryName, gatewayPort, listen } = command
-    .parse(argv, { from: "user" })
-    .opts();
+  const {
+    atsign = [],
+    data,
+    zone,
+    directoryPort,
+    directoryName = [],
+    gatewayPort,
+    listen,
+  } = command.parse(argv, { from: "user" }).opts();
   if (isUnderLocalhost(zone) && !["127.0.0.1", "0.0.0.0", "::"].includes(listen)) {
     command.error(
       `Atrium: names under localhost always mean 127.0.0.1: with --listen ${listen}, choose a --zone, too.`,
@@ -58,7 +64,7 @@ export function parseOptions(argv: readonly string[]): Options {
   };
 }
 
-function collectAtSign(text: string, before: readonly AtSign[]): AtSign[] {
+function collectAtSign(text: string, before: readonly AtSign[] = []): AtSign[] {
   try {
     return [...before, parseAtSign(text)];
   } catch (error) {
@@ -67,7 +73,7 @@ function collectAtSign(text: string, before: readonly AtSign[]): AtSign[] {
   }
 }
 
-function collectName(text: string, before: readonly string[]): string[] {
+function collectName(text: string, before: readonly string[] = []): string[] {
   return [...before, domainName(text)];
 }
 

@@ -219,7 +219,7 @@ function isStuck({ conditions }: TenantView): boolean {
 }
 
 /** The name under which clients dial the directory: one that resolves here without further ado, where that is possible. */
-export function directoryHost({ zone, listen }: Pick<Options, "zone" | "listen">): string {
+function directoryHost({ zone, listen }: Pick<Options, "zone" | "listen">): string {
   if (isUnderLocalhost(zone)) return zone;
   return reachable(listen) === "127.0.0.1" ? "localhost" : zone;
 }
