@@ -231,7 +231,7 @@ export class Tenants implements Adapter {
     if (directory !== this.#parts.directory()) return;
     tenant.listing = listing;
     // A refusal is looked at again at the time that the plan says.
-    if (listing.state === "ours" && !parked) this.#parts.poke(atSign);
+    if (listing.state === "ours") this.#parts.poke(atSign);
     this.#parts.onChange();
   }
 

@@ -11,7 +11,7 @@ import type { Line, RouteFeed } from "./feed.ts";
 /** Who may read the routes. */
 const gatewayName = "gateway.atrium.internal";
 
-const heartbeatMs = 5_000;
+const defaultHeartbeatMs = 5_000;
 /** A reader that leaves so much unread is cut: it comes back with its cursor. */
 const maxBufferedBytes = 1 << 20;
 
@@ -38,11 +38,14 @@ export async function serveRoutes({
   tls,
   feed,
   log,
+  heartbeatMs = defaultHeartbeatMs,
 }: {
   listen: Address;
   tls: TlsMaterial;
   feed: RouteFeed;
   log: Log;
+  /** between two lines of a stream in which nothing changes */
+  heartbeatMs?: number;
 }): Promise<RouteServer> {
   const server = createServer(
     {
@@ -52,7 +55,7 @@ export async function serveRoutes({
       handshakeTimeout: 5_000,
       headersTimeout: 5_000,
     },
-    (request, response) => answer(request, response, feed, log),
+    (request, response) => answer(request, response, { feed, log, heartbeatMs }),
   );
   server.on("tlsClientError", (error) => log.debug({ error: error.message }, "routes: TLS failed"));
   server.listen(listen.port, listen.host);
@@ -74,22 +77,28 @@ function secureContext({ certificate, key, trust }: TlsMaterial) {
   return { cert: certificate, key, ca: trust, minVersion: "TLSv1.2" as const };
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, feed: RouteFeed, log: Log): void {
+interface Context {
+  readonly feed: RouteFeed;
+  readonly log: Log;
+  readonly heartbeatMs: number;
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, context: Context): void {
   // Every atServer has a certificate of the same root, hence the name.
   if (!isNamed(request.socket as TLSSocket, gatewayName)) {
     refuse(response, 403, "only gateways read the routes");
     return;
   }
-  const { pathname, searchParams } = new URL(request.url ?? "", "https://operator");
-  if (request.method !== "GET" || pathname !== "/v1/routes") {
+  const [path, query] = (request.url ?? "").split("?", 2);
+  if (request.method !== "GET" || path !== "/v1/routes") {
     refuse(response, 404, "there is no such resource");
     return;
   }
   response.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
-  stream(response, feed, searchParams.get("after") ?? undefined, log);
+  stream(response, new URLSearchParams(query).get("after") ?? undefined, context);
 }
 
-function stream(response: ServerResponse, feed: RouteFeed, after: string | undefined, log: Log): void {
+function stream(response: ServerResponse, after: string | undefined, { feed, log, heartbeatMs }: Context): void {
   let cursor = after;
   let behind = true;
   const send = (lines: readonly Line[]) => {

@@ -218,17 +218,26 @@ describe("what a withdrawn AtSign needs", () => {
       observed({ ...delete_, ...gone, listing: taken }),
       "delete-data, forget | Ready:Withdrawn Claimed:NameTaken Listed:NotListed",
     ],
-    ["ended, and shall be kept", observed({ ...retain, ...gone }), "park 500, forget | Ready:Withdrawn"],
-    ["is kept already", observed({ ...retain, ...gone, listing: parked }), "forget | Ready:Withdrawn Listed:Parked"],
+    ["ended, and shall be kept", observed({ ...retain, ...gone }), "park 500 | again in 30000 | Ready:Withdrawn"],
+    [
+      "is kept already",
+      observed({ ...retain, ...gone, listing: parked }),
+      "forget | again in 30000 | Ready:Withdrawn Listed:Parked",
+    ],
     [
       "shall be kept, and the directory was started again",
       observed({ ...retain, ...gone, listing: unknown }),
-      "park 500, forget | Ready:Withdrawn Claimed:DirectoryUnreachable Listed:NotListed",
+      "park 500 | again in 30000 | Ready:Withdrawn Claimed:DirectoryUnreachable Listed:NotListed",
+    ],
+    [
+      "shall be kept, and a newer record is there",
+      observed({ ...retain, ...gone, listing: stale }),
+      "park 1000000 | again in 30000 | Ready:Withdrawn Claimed:StaleGeneration Listed:NotListed",
     ],
     [
       "never had its name",
       observed({ ...retain, ...fresh, listing: taken }),
-      "forget | Ready:Withdrawn Claimed:NameTaken Provisioned:NoVolume Listed:NotListed Activated:NotActivated",
+      "forget | again in 30000 | Ready:Withdrawn Claimed:NameTaken Provisioned:NoVolume Listed:NotListed Activated:NotActivated",
     ],
   ])("that %s", (_what, input, expected) => {
     expect(line(desired(input, host))).toBe(expected);

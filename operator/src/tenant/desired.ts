@@ -85,19 +85,22 @@ function withdrawn(observed: Observed): Plan {
   const end = [...unrouting(observed), ...stopping(observed)];
   // Data and name are touched only when nothing runs that uses them.
   if (server.state !== "absent" && server.state !== "failed") return plan(observed, end);
-  const leave = wanted.deletionPolicy === "Delete" ? deletion(observed) : parking(observed);
-  return plan(observed, [...end, ...leave, { do: "forget" }]);
+  if (wanted.deletionPolicy === "Delete") return plan(observed, [...end, ...deletion(observed)]);
+  return plan(observed, [...end, ...parking(observed)], observed.now + reclaimMs);
 }
 
 /** The name last: until it is free, nobody else can come to own what is being deleted. */
 function deletion({ listing }: Observed): Action[] {
-  return [{ do: "delete-data" }, ...(listing.state === "refused" ? [] : [{ do: "release" } as const])];
+  const release: Action[] = isForeign(listing) ? [] : [{ do: "release" }];
+  return [{ do: "delete-data" }, ...release, { do: "forget" }];
 }
 
+/** Forgotten only when the directory has said that it is parked: until then it would be an address of nothing. */
 function parking(observed: Observed): Action[] {
   const { listing, epoch } = observed;
-  if (listing.state === "refused" || (listing.state === "ours" && listing.parked)) return [];
-  return [{ do: "list", generation: epoch || nextEpoch(observed), parked: true }];
+  if (isForeign(listing) || (listing.state === "ours" && listing.parked)) return [{ do: "forget" }];
+  const generation = listing.state === "refused" ? nextEpoch(observed) : epoch || nextEpoch(observed);
+  return [{ do: "list", generation, parked: true }];
 }
 
 function stopping({ server }: Observed): Action[] {
