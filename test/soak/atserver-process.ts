@@ -10,7 +10,7 @@ const program = fileURLToPath(new URL("../../server-image/src/main.ts", import.m
 
 export const atSign = "@alice";
 const host = "alice.atrium.localhost";
-const secret = "5f".repeat(64);
+export const secret = "5f".repeat(64);
 const lastWordsBytes = 65_536;
 
 interface Start {
