@@ -44,13 +44,19 @@ export async function openCertificates({
   data,
   permitted,
   log,
+  now = Date.now,
+  checkMs = renewalCheckMs,
 }: {
   data: string;
   permitted: readonly string[];
   log: Log;
+  /** epoch milliseconds */
+  now?: () => number;
+  /** between two looks at what is to be renewed */
+  checkMs?: number;
 }): Promise<Certificates> {
   const names = [...new Set(permitted)].sort();
-  const { authority, isNew } = await loadAuthority(join(data, "ca-key.json"), names);
+  const { authority, isNew } = await loadAuthority(join(data, "ca-key.json"), names, now());
   const caFile = join(data, "ca.pem");
   writeAtomically(caFile, authority.certificate, 0o644);
   const provided = new Map<string, { request: LeafRequest; onRenewed?: (() => void) | undefined }>();
@@ -58,19 +64,19 @@ export async function openCertificates({
   const renew = async () => {
     for (const [directory, { request, onRenewed }] of provided) {
       try {
-        if (await writeLeaf(authority, directory, request)) onRenewed?.();
+        if (await writeLeaf(authority, directory, request, now())) onRenewed?.();
       } catch (error) {
         log.error({ directory, error: String(error) }, "a certificate could not be renewed");
       }
     }
   };
-  const timer = setInterval(() => void renew(), renewalCheckMs).unref();
+  const timer = setInterval(() => void renew(), checkMs).unref();
   return {
     caFile,
     isNew,
     async provide(directory, request, onRenewed) {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
-      await writeLeaf(authority, directory, request);
+      await writeLeaf(authority, directory, request, now());
       provided.set(directory, { request, onRenewed });
     },
     forget: (directory) => void provided.delete(directory),
@@ -84,7 +90,7 @@ export async function openCertificates({
 }
 
 /** The root and its key are one file, so that they always belong together. */
-async function loadAuthority(file: string, names: readonly string[]) {
+async function loadAuthority(file: string, names: readonly string[], now: number) {
   const text = readOptional(file);
   if (text !== undefined) {
     const root = Root.safeParse(parseJson(text)).data;
@@ -94,17 +100,22 @@ async function loadAuthority(file: string, names: readonly string[]) {
         `${file} is damaged. Remove it to have a new CA made; clients must then use the new ca.pem.`,
       );
     const sameNames = JSON.stringify(root.names) === JSON.stringify(names);
-    if (sameNames && lifeLeftMs(root.certificate) > 2 * leafLifeMs) return { authority, isNew: false };
+    if (sameNames && lifeLeftMs(root.certificate, now) > 2 * leafLifeMs) return { authority, isNew: false };
   }
-  const root = await createRoot(names, Date.now());
+  const root = await createRoot(names, now);
   writeAtomically(file, JSON.stringify({ names, ...root }));
   return { authority: await openAuthority(root), isNew: text !== undefined };
 }
 
 /** @returns whether there was need to */
-async function writeLeaf(authority: CertificateAuthority, directory: string, request: LeafRequest): Promise<boolean> {
-  if (isGood(directory, authority, request)) return false;
-  const leaf = await authority.issue(request, Date.now());
+async function writeLeaf(
+  authority: CertificateAuthority,
+  directory: string,
+  request: LeafRequest,
+  now: number,
+): Promise<boolean> {
+  if (isGood(directory, authority, request, now)) return false;
+  const leaf = await authority.issue(request, now);
   // A reader takes a pair up when it fits together.
   writeAtomically(join(directory, "trust.pem"), authority.certificate);
   writeAtomically(join(directory, "key.pem"), leaf.key);
@@ -113,7 +124,12 @@ async function writeLeaf(authority: CertificateAuthority, directory: string, req
 }
 
 /** Whether all three files belong together, to this request and this root, for a while yet. */
-function isGood(directory: string, { certificate: root }: CertificateAuthority, { dnsNames }: LeafRequest): boolean {
+function isGood(
+  directory: string,
+  { certificate: root }: CertificateAuthority,
+  { dnsNames }: LeafRequest,
+  now: number,
+): boolean {
   const read = (name: string) => readOptional(join(directory, name)) ?? "";
   if (read("trust.pem") !== root) return false;
   try {
@@ -122,16 +138,16 @@ function isGood(directory: string, { certificate: root }: CertificateAuthority, 
       leaf.verify(new X509Certificate(root).publicKey) &&
       leaf.checkPrivateKey(createPrivateKey(read("key.pem"))) &&
       leaf.subjectAltName === dnsNames.map((name) => `DNS:${name}`).join(", ") &&
-      Date.parse(leaf.validFrom) <= Date.now() &&
-      lifeLeftMs(read("certificate.pem")) > leafLifeMs / 3
+      Date.parse(leaf.validFrom) <= now &&
+      lifeLeftMs(read("certificate.pem"), now) > leafLifeMs / 3
     );
   } catch {
     return false; // a damaged file: written again
   }
 }
 
-function lifeLeftMs(certificate: string): number {
-  return Date.parse(new X509Certificate(certificate).validTo) - Date.now();
+function lifeLeftMs(certificate: string, now: number): number {
+  return Date.parse(new X509Certificate(certificate).validTo) - now;
 }
 
 function parseJson(text: string): unknown {

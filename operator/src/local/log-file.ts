@@ -21,8 +21,9 @@ export function openLogFile(file: string, maxBytes = defaultMaxBytes): LogFile {
   const rotate = () => {
     if (descriptor !== undefined) closeSync(descriptor);
     descriptor = undefined;
-    renameSync(file, `${file}.1`);
+    // Before what may fail: somebody may have removed the file.
     bytes = 0;
+    renameSync(file, `${file}.1`);
   };
   return {
     write(chunk) {
@@ -38,6 +39,7 @@ export function openLogFile(file: string, maxBytes = defaultMaxBytes): LogFile {
     [Symbol.dispose]() {
       closed = true;
       if (descriptor !== undefined) closeSync(descriptor);
+      descriptor = undefined;
     },
   };
 }

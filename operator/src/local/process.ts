@@ -37,11 +37,13 @@ export function startService({
   environment,
   log,
   readyMs = readyTimeoutMs,
+  stopMs = stopTimeoutMs,
 }: {
   entry: string;
   environment: Readonly<Record<string, string>>;
   log: LogFile;
   readyMs?: number;
+  stopMs?: number;
 }): ServiceProcess {
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", entry], {
     env: { PATH: process.env.PATH ?? "", ...environment },
@@ -68,7 +70,7 @@ export function startService({
     ended,
     async stop() {
       child.kill("SIGTERM");
-      const timer = setTimeout(() => child.kill("SIGKILL"), stopTimeoutMs);
+      const timer = setTimeout(() => child.kill("SIGKILL"), stopMs);
       await ended;
       clearTimeout(timer);
     },
@@ -87,22 +89,32 @@ async function endOf(child: ChildProcess, lastWords: () => string): Promise<Ende
   return { how: reason === undefined ? how : `${how}: ${reason}`, code };
 }
 
-/** The last error that a service logged, as one line. */
+/** What a service said of its end: the last error in its log, else the error that Node wrote. */
 function lastFault(words: string): string | undefined {
-  const lines = words.split("\n").filter((line) => line.trim() !== "");
-  for (const line of lines.toReversed()) {
-    if (!line.startsWith("{")) return line;
-    const record = parseLine(line);
-    if (record !== undefined && /^(?:fatal|error)$/.test(String(record.level))) {
-      return [record.msg, record.err?.message ?? record.error].filter((part) => typeof part === "string").join(": ");
-    }
-  }
-  return undefined;
+  const lines = words.split("\n");
+  const record = lines.toReversed().map(parseLine).find(isFault);
+  if (record === undefined) return lines.find((line) => /^\w*Error\b/.test(line));
+  const { msg, err, error, fault, faults } = record;
+  const details = [err?.message, error, fault, ...(Array.isArray(faults) ? [faults.join(", ")] : [])];
+  return [msg, ...details].filter((part) => typeof part === "string").join(": ");
 }
 
-function parseLine(
-  line: string,
-): { level?: unknown; msg?: unknown; error?: unknown; err?: { message?: unknown } } | undefined {
+/** The members that services' logs give to a fault. */
+interface LogRecord {
+  readonly level?: unknown;
+  readonly msg?: unknown;
+  readonly error?: unknown;
+  readonly err?: { readonly message?: unknown };
+  readonly fault?: unknown;
+  readonly faults?: unknown;
+}
+
+function isFault(record: LogRecord | undefined): boolean {
+  return record !== undefined && (record.level === "fatal" || record.level === "error");
+}
+
+function parseLine(line: string): LogRecord | undefined {
+  if (!line.startsWith("{")) return undefined;
   try {
     return JSON.parse(line);
   } catch {
