@@ -34,18 +34,20 @@ const stopTimeoutMs = 12_000;
  */
 export function startService({
   entry,
+  nodeOptions = [],
   environment,
   log,
   readyMs = readyTimeoutMs,
   stopMs = stopTimeoutMs,
 }: {
   entry: string;
+  nodeOptions?: readonly string[];
   environment: Readonly<Record<string, string>>;
   log: LogFile;
   readyMs?: number;
   stopMs?: number;
 }): ServiceProcess {
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", entry], {
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ...nodeOptions, entry], {
     env: { PATH: process.env.PATH ?? "", ...environment },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     detached: true,

@@ -17,6 +17,9 @@ import { openLogFile } from "./log-file.ts";
 import { addressOf, type ServiceProcess, startService } from "./process.ts";
 import type { State } from "./state.ts";
 
+/** As its image starts it: with them it gives memory back. See docs/decisions/0003-one-file-per-app-and-few-megabytes.md. */
+const atServerNodeOptions = ["--single-threaded", "--max-semi-space-size=1", "--use-openssl-ca", "--expose-gc"];
+
 /** What is known of one AtSign while the platform runs. */
 interface Tenant {
   readonly atSign: AtSign;
@@ -261,7 +264,8 @@ export class Tenants implements Adapter {
 
     const startedAt = performance.now();
     const log = openLogFile(join(this.#parts.data, "log", `@${hostLabel(atSign)}.log`));
-    const process = startService({ entry, environment: this.#environment(atSign, epoch), log });
+    const environment = this.#environment(atSign, epoch);
+    const process = startService({ entry, nodeOptions: atServerNodeOptions, environment, log });
     tenant.process = process;
     tenant.server = { state: "starting", epoch, ...(tenant.failure && { after: tenant.failure }) };
     void process.ended.then(({ how }) => {
@@ -325,6 +329,8 @@ export class Tenants implements Adapter {
   #environment(atSign: AtSign, epoch: number): Record<string, string> {
     const { zone, certificates, gateway, directoryAddress } = this.#parts;
     return {
+      MALLOC_ARENA_MAX: "1",
+      MALLOC_TRIM_THRESHOLD_: "65536",
       ATSERVER_ATSIGN: atSign,
       ATSERVER_HOST: this.hostOf(atSign),
       ATSERVER_PORT: String(gateway.port),
