@@ -37,7 +37,7 @@ const Root = z.object({ names: z.array(z.string()), certificate: z.string(), key
 const renewalCheckMs = 60_000;
 
 /**
- * @param permitted what the root may speak for; when that changes, there is a new root
+ * @param permitted what the root must be able to speak for; when the present one cannot, there is a new one
  * @throws {StartError} when the files of the present root cannot be used
  */
 export async function openCertificates({
@@ -99,8 +99,9 @@ async function loadAuthority(file: string, names: readonly string[], now: number
       throw new StartError(
         `${file} is damaged. Remove it to have a new CA made; clients must then use the new ca.pem.`,
       );
-    const sameNames = JSON.stringify(root.names) === JSON.stringify(names);
-    if (sameNames && lifeLeftMs(root.certificate, now) > 2 * leafLifeMs) return { authority, isNew: false };
+    // One that may speak for more than is asked for now stays: clients know it.
+    const covers = names.every((name) => root.names.includes(name));
+    if (covers && lifeLeftMs(root.certificate, now) > 2 * leafLifeMs) return { authority, isNew: false };
   }
   const root = await createRoot(names, now);
   writeAtomically(file, JSON.stringify({ names, ...root }));
