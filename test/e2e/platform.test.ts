@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -7,6 +7,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type AtKeys, type AtSign, activate, Client, inspect, readPlatform } from "@atrium/sdk";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { need } from "../kit/need.ts";
 import { ended, isRunning, type LocalPlatform, servicesOf, startPlatform } from "../kit/platform.ts";
 
 const root = resolve(fileURLToPath(import.meta.url), "../../..");
@@ -80,6 +81,20 @@ describe("a platform that runs", () => {
     expect(output).toContain(platform.secrets["@bob"]);
     expect(platform.secrets["@bob"]).toMatch(/^[0-9a-f]{128}$/);
     expect(Object.keys(platform.services()).sort()).toEqual(["@alice", "@bob", "directory", "gateway"]);
+  });
+
+  (need("openssl") ? test.skip : test)("has certificates that stand a strict look", () => {
+    const { directory, gateway, ca } = platform.read();
+    for (const [port, name] of [
+      [directory.port, "atrium.localhost"],
+      [gateway.port, "alice.atrium.localhost"],
+    ]) {
+      const connect = ["s_client", "-connect", `127.0.0.1:${port}`, "-servername", `${name}`, "-CAfile", ca];
+      const verify = ["-verify_return_error", "-x509_strict", "-purpose", "sslserver", "-verify_hostname", `${name}`];
+      const { status, stdout, stderr } = spawnSync("openssl", [...connect, ...verify], { input: "", encoding: "utf8" });
+      expect({ status, stderr }).toMatchObject({ status: 0 });
+      expect(stdout).toContain("Verification: OK");
+    }
   });
 
   test("has closed its secrets to others", () => {
@@ -239,24 +254,53 @@ describe("however it ends", () => {
     expect(isRunning(alice)).toBe(false);
   });
 
-  test.each(["SIGINT", "SIGTERM", "SIGKILL"] as const)("%s to what npm runs ends everything", async (signal) => {
-    const data = newDirectory();
-    const args = ["--data", data, "--directory-port", "0", "--gateway-port", "0", "--atsign", "@alice"];
-    const child = spawn(process.execPath, [join(root, "run.js"), "operator/src/local/main.ts", ...args]);
-    let output = "";
+  /** Starts a platform as npm does. @returns the process that was spawned, and those of the platform */
+  async function startByNpm(command: (run: string) => [string, string[]]) {
+    const args = ["--data", newDirectory(), "--directory-port", "0", "--gateway-port", "0", "--atsign", "@alice"];
+    const run = [process.execPath, join(root, "run.js"), "operator/src/local/main.ts", ...args].join(" ");
+    const child = spawn(...command(run), { env: { ...process.env, npm_lifecycle_event: "start" } });
     const { promise: up, resolve: isUp } = Promise.withResolvers<void>();
     child.stdout.on("data", (chunk) => {
-      output += chunk;
-      if (/^@alice /m.test(output)) isUp();
+      if (/^@alice /m.test(String(chunk))) isUp();
     });
     await up;
-    const [main = 0] = childrenOf(child.pid ?? 0);
-    const pids = [main, ...Object.values(servicesOf(main))];
-    expect(pids).toHaveLength(4);
+    let main = child.pid ?? 0;
+    for (let pids = servicesOf(main); Object.keys(pids).length === 0; pids = servicesOf(main))
+      [main = 0] = childrenOf(main);
+    const services = servicesOf(main);
+    expect(Object.keys(services).sort()).toEqual(["@alice", "directory", "gateway"]);
+    return { child, services, all: [main, ...Object.values(services)] };
+  }
+
+  const directly = (run: string): [string, string[]] => ["sh", ["-c", `exec ${run}`]];
+
+  test.each(["SIGINT", "SIGTERM", "SIGKILL"] as const)("%s to what npm runs ends everything", async (signal) => {
+    const { child, all } = await startByNpm(directly);
     child.kill(signal);
     const [code] = await once(child, "exit");
     expect(code).toBe({ SIGINT: 0, SIGTERM: 143, SIGKILL: null }[signal]);
-    await Promise.all(pids.map(ended));
+    await Promise.all(all.map(ended));
+  });
+
+  test("a Ctrl-C that comes from terminal and npm is one", async () => {
+    const { child, services, all } = await startByNpm(directly);
+    process.kill(services["@alice"] ?? 0, "SIGSTOP");
+    const stopping = once(child.stdout, "data");
+    child.kill("SIGINT");
+    child.kill("SIGINT");
+    await stopping;
+    process.kill(services["@alice"] ?? 0, "SIGCONT");
+    expect(await once(child, "exit")).toEqual([0, null]);
+    await Promise.all(all.map(ended));
+  });
+
+  test.each<[string, (run: string) => [string, string[]]]>([
+    ["the shell between npm and it", (run) => ["sh", ["-c", `${run}; true`]]],
+    ["npm", (run) => ["sh", ["-c", `sh -c '${run}; true'; true`]]],
+  ])("a kill -9 of %s ends everything", async (_what, command) => {
+    const { child, all } = await startByNpm(command);
+    child.kill("SIGKILL");
+    await Promise.all(all.map(ended));
   });
 });
 
