@@ -53,6 +53,12 @@ describe("a service", () => {
       '{"level":"fatal","msg":"cannot run","faults":["X is not set","Y is wrong"]}',
       "exit code 7: cannot run: X is not set, Y is wrong",
     ],
+    [
+      '{"level":"fatal","msg":"cannot run","error":{"errno":-98,"code":"EADDRINUSE","syscall":"listen","address":"::1","port":1}}',
+      "exit code 7: cannot run: listen EADDRINUSE ::1 1",
+    ],
+    ['{"level":"fatal","msg":"cannot run","error":{}}', "exit code 7: cannot run"],
+    ["atserver: X is not set\natserver: Y is not set", "exit code 7: atserver: Y is not set"],
     ["Error: something\n    at there (file.ts:1:2)\n\nNode.js v24.0.0", "exit code 7: Error: something"],
     ['{"level":"info","msg":"fine"}', "exit code 7"],
     ['{"level":"error"', "exit code 7"],

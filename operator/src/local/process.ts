@@ -91,14 +91,17 @@ async function endOf(child: ChildProcess, lastWords: () => string): Promise<Ende
   return { how: reason === undefined ? how : `${how}: ${reason}`, code };
 }
 
-/** What a service said of its end: the last error in its log, else the error that Node wrote. */
+/** What a service said of its end: the last error in its log, else the error that Node wrote, else its last plain words. */
 function lastFault(words: string): string | undefined {
   const lines = words.split("\n");
   const record = lines.toReversed().map(parseLine).find(isFault);
-  if (record === undefined) return lines.find((line) => /^\w*Error\b/.test(line));
+  if (record === undefined) {
+    const plain = lines.filter((line) => /^\w/.test(line) && !line.startsWith("Node.js v"));
+    return plain.find((line) => /^\w*Error\b/.test(line)) ?? plain.at(-1);
+  }
   const { msg, err, error, fault, faults } = record;
-  const details = [err?.message, error, fault, ...(Array.isArray(faults) ? [faults.join(", ")] : [])];
-  return [msg, ...details].filter((part) => typeof part === "string").join(": ");
+  const details = [err?.message, describe(error), fault, ...(Array.isArray(faults) ? [faults.join(", ")] : [])];
+  return [msg, ...details].filter((part) => typeof part === "string" && part !== "").join(": ");
 }
 
 /** The members that services' logs give to a fault. */
@@ -109,6 +112,12 @@ interface LogRecord {
   readonly err?: { readonly message?: unknown };
   readonly fault?: unknown;
   readonly faults?: unknown;
+}
+
+/** An error that was logged as an object has lost its message, and kept what a failed system call says. */
+function describe(error: unknown): unknown {
+  if (typeof error !== "object" || error === null) return error;
+  return ["syscall", "code", "address", "port"].flatMap((name) => Reflect.get(error, name) ?? []).join(" ");
 }
 
 function isFault(record: LogRecord | undefined): boolean {
