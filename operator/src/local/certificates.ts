@@ -17,6 +17,8 @@ import { StartError } from "./start-error.ts";
 export interface Certificates extends Disposable {
   /** file with the root's certificate, for clients */
   readonly caFile: string;
+  /** what is in that file, PEM */
+  readonly ca: string;
   /** Whether the root was made at this start: clients must take up the CA file again then. */
   readonly isNew: boolean;
   /**
@@ -58,7 +60,12 @@ export async function openCertificates({
   const names = [...new Set(permitted)].sort();
   const { authority, isNew } = await loadAuthority(join(data, "ca-key.json"), names, now());
   const caFile = join(data, "ca.pem");
-  writeAtomically(caFile, authority.certificate, 0o644);
+  const ca = authority.certificate;
+  /** Again and again: nothing new can start without it, should somebody have removed it. */
+  const publish = () => {
+    if (readOptional(caFile) !== ca) writeAtomically(caFile, ca, 0o644);
+  };
+  publish();
   const provided = new Map<string, { request: LeafRequest; onRenewed?: (() => void) | undefined }>();
 
   const renew = async () => {
@@ -73,8 +80,10 @@ export async function openCertificates({
   const timer = setInterval(() => void renew(), checkMs).unref();
   return {
     caFile,
+    ca,
     isNew,
     async provide(directory, request, onRenewed) {
+      publish();
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       await writeLeaf(authority, directory, request, now());
       provided.set(directory, { request, onRenewed });

@@ -136,7 +136,7 @@ class Platform implements AsyncDisposable {
     this.#registry = this.#running.use(registryPass(log));
     this.#answering = this.#running.use(
       answering({
-        greets: (host) => greets({ host, at: services.gateway, caFile: identities.certificates.caFile }),
+        greets: (host) => greets({ host, at: services.gateway, ca: identities.certificates.ca }),
         onAnswer: () => this.#look(),
       }),
     );

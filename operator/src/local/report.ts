@@ -58,7 +58,8 @@ function toldOf(view: PlatformView, before: Told | undefined): Told {
 }
 
 function activationOf({ atSign, activated, activationSecret }: PlatformView): string {
-  if (activated || activationSecret === undefined) return "activated";
+  if (activated) return "activated";
+  if (activationSecret === undefined) return "not activated, and its secret cannot be read";
   return `not activated   npm run at -- activate ${atSign} --secret ${activationSecret}`;
 }
 

@@ -12,7 +12,7 @@ import type { Failure, Listing, Observed, Server, Wanted } from "../tenant/obser
 import type { Adapter } from "../tenant/reconcile.ts";
 import type { Certificates } from "./certificates.ts";
 import type { DirectoryClient } from "./directory-client.ts";
-import { readOptional, watchDirectory, writeAtomically } from "./files.ts";
+import { isAbsent, readOptional, watchDirectory, writeAtomically } from "./files.ts";
 import { openLogFile } from "./log-file.ts";
 import { addressOf, type ServiceProcess, startService } from "./process.ts";
 import type { State } from "./state.ts";
@@ -365,11 +365,20 @@ export class Tenants implements Adapter {
   /** The atServer removes the file with the secret once it is used up. */
   #isActivated(atSign: AtSign): boolean {
     const issued = this.#parts.state.tenant(atSign)?.activationIssued ?? false;
-    return issued && this.#activationSecret(atSign) === undefined;
+    return issued && isAbsent(this.#activationFile(atSign));
   }
 
+  /** What somebody has made unreadable is nobody's secret; it must not end the platform. */
   #activationSecret(atSign: AtSign): string | undefined {
-    return readOptional(join(this.#identityOf(atSign), "activation"))?.trim();
+    try {
+      return readOptional(this.#activationFile(atSign))?.trim();
+    } catch {
+      return undefined; // the atServer says why, when it reads it
+    }
+  }
+
+  #activationFile(atSign: AtSign): string {
+    return join(this.#identityOf(atSign), "activation");
   }
 
   #watchActivation(tenant: Tenant, identity: string): void {
