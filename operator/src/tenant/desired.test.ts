@@ -129,6 +129,11 @@ describe("what an AtSign needs", () => {
       "nothing | again in 60000 | Ready:Restarting Degraded:CrashLoop",
     ],
     [
+      "ended often, at a time that is yet to come: the clock was set back",
+      observed({ server: failed(7, -86_400_000) }),
+      "start 1000000, list 1000000 | Ready:Restarting Degraded:CrashLoop",
+    ],
+    [
       "ended 99 times",
       observed({ server: failed(99) }),
       "nothing | again in 60000 | Ready:Restarting Degraded:CrashLoop",

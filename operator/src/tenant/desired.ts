@@ -63,7 +63,9 @@ function startOf(observed: Observed): { action?: Action & { do: "start" }; at?: 
   if (server.state !== "absent" && server.state !== "failed") return {};
   // The name first: an atServer that has no right to it must not start.
   if (listing.state === "unknown" && observed.epoch === 0) return {};
-  const at = server.state === "absent" ? now : server.endedAt + restartDelay(server.failures);
+  // An end that lies ahead was seen by a clock that has been set back since: how long ago it was, nobody knows.
+  const pauses = server.state === "failed" && server.endedAt <= now;
+  const at = pauses ? server.endedAt + restartDelay(server.failures) : now;
   return at > now ? { at } : { action: { do: "start", epoch: nextEpoch(observed) } };
 }
 

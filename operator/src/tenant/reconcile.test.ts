@@ -15,6 +15,7 @@ class Place implements Adapter {
   mostRunning = 0;
   hold = false;
   faults = 0;
+  onReport = () => {};
   listed = new Set<AtSign>();
   #waiting: (() => void)[] = [];
   #held: (() => void)[] = [];
@@ -49,6 +50,7 @@ class Place implements Adapter {
 
   report(atSign: AtSign, conditions: readonly Condition[]): void {
     this.reports.push(`${atSign} ${conditions[0]?.reason}`);
+    this.onReport();
   }
 
   release(): void {
@@ -87,6 +89,35 @@ describe("the loop", () => {
     await place.until(1);
     await turn();
     expect(place).toMatchObject({ looks: 2, mostRunning: 1 });
+  });
+
+  test("looks once more, and not inside itself, when who is told of a look pokes", async () => {
+    const place = new Place();
+    await using loop = reconciler({ adapter: place, log: silent });
+    let depth = 0;
+    let pokes = 1;
+    place.onReport = () => {
+      depth += 1;
+      expect(depth).toBe(1);
+      if (pokes-- > 0) loop.poke("@alice");
+      depth -= 1;
+    };
+    loop.poke("@alice");
+    await place.until(1);
+    await turn();
+    expect(place).toMatchObject({ looks: 2, mostRunning: 1, done: ["@alice list"] });
+  });
+
+  test("has one loop for an AtSign that went and is wanted again", async () => {
+    const place = new Place();
+    await using loop = reconciler({ adapter: place, log: silent });
+    loop.poke("@gone");
+    loop.poke("@gone");
+    await turn();
+    expect(place.looks).toBe(1);
+    loop.poke("@gone");
+    await turn();
+    expect(place.looks).toBe(2);
   });
 
   test("does not let one AtSign wait for another", async () => {

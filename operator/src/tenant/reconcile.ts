@@ -85,9 +85,14 @@ class Loop {
 
   /** Never rejects: a fault is tried again, later and later. */
   async #look(): Promise<void> {
+    // Later, so that whoever pokes because of this look finds it running.
+    await undefined;
+    if (this.#ended) return;
     try {
       const observed = this.#adapter.observe(this.#atSign, Date.now());
       if (observed === undefined) {
+        // Whoever poked before this look was heard; whoever does from now on gets another loop.
+        this.#again = false;
         this.#onIdle();
         return;
       }
