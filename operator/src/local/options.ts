@@ -1,7 +1,8 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { type AtSign, ProtocolError, parseAtSign } from "@atrium/protocol";
-import { Command, InvalidArgumentError } from "commander";
+import { type LogLevel, logLevels } from "@atrium/runtime/log.ts";
+import { Command, InvalidArgumentError, Option } from "commander";
 
 /** What `npm start` was asked for. */
 export interface Options {
@@ -16,6 +17,8 @@ export interface Options {
   readonly gatewayPort: number;
   /** the address that directory and gateway listen on */
   readonly listen: string;
+  /** of everything that runs; the logs are in the data directory */
+  readonly logLevel: LogLevel;
 }
 
 const help = `
@@ -35,6 +38,12 @@ export function parseOptions(argv: readonly string[]): Options {
     .option("--directory-name <name>", "one more name on the directory's certificate; repeatable", collectName)
     .option("--gateway-port <port>", "port of the gateway; 0 takes a free one", port, 6464)
     .option("--listen <address>", "IP address that directory and gateway listen on", ipAddress, "127.0.0.1")
+    .addOption(
+      new Option("--log-level <level>", "what is written to DIR/log")
+        .choices(logLevels)
+        .default("info")
+        .env("ATRIUM_LOG_LEVEL"),
+    )
     .addHelpText("after", help)
     .allowExcessArguments(false)
     .showHelpAfterError("(npm start -- --help says more)")
@@ -47,11 +56,15 @@ export function parseOptions(argv: readonly string[]): Options {
     directoryName = [],
     gatewayPort,
     listen,
+    logLevel,
   } = command.parse(argv, { from: "user" }).opts();
   if (isUnderLocalhost(zone) && !["127.0.0.1", "0.0.0.0", "::"].includes(listen)) {
     command.error(
       `Atrium: names under localhost always mean 127.0.0.1: with --listen ${listen}, choose a --zone, too.`,
     );
+  }
+  if (directoryPort !== 0 && directoryPort === gatewayPort) {
+    command.error(`Atrium: directory and gateway cannot both have port ${gatewayPort}.`);
   }
   return {
     atSigns: atsign,
@@ -61,6 +74,7 @@ export function parseOptions(argv: readonly string[]): Options {
     directoryNames: directoryName,
     gatewayPort,
     listen,
+    logLevel,
   };
 }
 

@@ -60,7 +60,11 @@ export async function startPlatform(options: Options, listeners: Listeners): Pro
 
   const logDirectory = join(data, "log");
   mkdirSync(logDirectory, { recursive: true, mode: 0o700 });
-  const log = logger({ name: "operator", to: stack.use(openLogFile(join(logDirectory, "operator.log"))) });
+  const log = logger({
+    name: "operator",
+    level: options.logLevel,
+    to: stack.use(openLogFile(join(logDirectory, "operator.log"))),
+  });
   const identities = stack.use(await openIdentities(options, log));
   const feed = routeFeed();
   const listen = { host: "127.0.0.1", port: 0 };

@@ -115,6 +115,7 @@ function directoryEnvironment({ options, identities }: Parts, before: Address | 
     DIRECTORY_HEALTH_LISTEN: "127.0.0.1:0",
     DIRECTORY_REGISTRY: "memory:",
     DIRECTORY_CELLS: cell,
+    DIRECTORY_LOG_LEVEL: options.logLevel,
   };
 }
 
@@ -128,6 +129,7 @@ function gatewayEnvironment(
     GATEWAY_TLS: identities.gateway,
     GATEWAY_HEALTH_LISTEN: "127.0.0.1:0",
     GATEWAY_DRAIN_MS: String(gatewayDrainMs),
+    GATEWAY_LOG_LEVEL: options.logLevel,
   };
 }
 

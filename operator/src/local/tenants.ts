@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type AtSign, hostLabel, hostOf } from "@atrium/protocol";
 import { type Address, formatAddress } from "@atrium/runtime/config.ts";
+import type { LogLevel } from "@atrium/runtime/log.ts";
 import { type AtSignResource, ownerOf } from "../at-sign-resource.ts";
 import type { RouteFeed } from "../routes/feed.ts";
 import type { Condition } from "../tenant/conditions.ts";
@@ -46,6 +47,8 @@ export interface TenantView {
 interface Parts {
   readonly data: string;
   readonly zone: string;
+  /** of the atServers' logs */
+  readonly logLevel: LogLevel;
   /** where the gateway listens: its port is part of every record */
   readonly gateway: Address;
   /** where the directory listens, also while it is being started again */
@@ -327,7 +330,7 @@ export class Tenants implements Adapter {
   }
 
   #environment(atSign: AtSign, epoch: number): Record<string, string> {
-    const { zone, certificates, gateway, directoryAddress } = this.#parts;
+    const { zone, certificates, gateway, directoryAddress, logLevel } = this.#parts;
     return {
       MALLOC_ARENA_MAX: "1",
       MALLOC_TRIM_THRESHOLD_: "65536",
@@ -342,6 +345,7 @@ export class Tenants implements Adapter {
       ATSERVER_DIRECTORY: formatAddress(directoryAddress),
       ATSERVER_LISTEN: "127.0.0.1:0",
       ATSERVER_HEALTH_LISTEN: "127.0.0.1:0",
+      ATSERVER_LOG_LEVEL: logLevel,
     };
   }
 
