@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "@jest/globals";
@@ -45,6 +45,33 @@ describe("what a platform remembers", () => {
     expect(() => openState(home.path)).toThrow(`another Atrium is running on ${home.path}.`);
     first[Symbol.dispose]();
     openState(home.path)[Symbol.dispose]();
+  });
+
+  test("is not used when it is damaged, and damage is found at once", () => {
+    using home = scratch();
+    const file = join(home.path, "state.sqlite");
+    {
+      using state = openState(home.path);
+      for (let number = 0; number < 100; number += 1) state.save({ ...alice, atSign: `@a${number}` });
+      for (let number = 0; number < 100; number += 1) state.manifests.keep(`${number}.yaml`, "text".repeat(50));
+    }
+    const good = readFileSync(file);
+    const pages = good.length / 4_096;
+    expect(pages).toBeGreaterThan(5);
+    for (let page = 0; page < pages; page += 1) {
+      // Behind the file's own header: a file without it is not taken for a database at all.
+      const start = page === 0 ? 100 : page * 4_096;
+      const bad = Buffer.from(good);
+      bad.fill(0xaa, start, (page + 1) * 4_096);
+      writeFileSync(file, bad);
+      expect(() => openState(home.path)).toThrow(`${file} is damaged.`);
+    }
+    writeFileSync(file, good.subarray(0, 3 * 4_096));
+    expect(() => openState(home.path)).toThrow(`${file} is damaged.`);
+    // Nothing was left open that would keep the next one out.
+    writeFileSync(file, good);
+    using state = openState(home.path);
+    expect(state.tenants()).toHaveLength(100);
   });
 
   test("is not touched when it is not ours", () => {

@@ -47,10 +47,19 @@ const schema = `
  * Opens the state and takes possession of the data directory, until the process ends, however it ends: the operating
  * system lets go of the file lock.
  *
- * @throws {StartError} when the directory cannot be written or another platform runs on it
+ * @throws {StartError} when the directory cannot be written, its state is damaged or another platform runs on it
  */
 export function openState(data: string): State {
   const database = openDatabase(data);
+  try {
+    return stateOf(database);
+  } catch (cause) {
+    database.close();
+    throw damaged(data, cause);
+  }
+}
+
+function stateOf(database: DatabaseSync): State {
   const get = database.prepare("SELECT * FROM tenant WHERE at_sign = ?");
   const all = database.prepare("SELECT * FROM tenant ORDER BY at_sign");
   const put = database.prepare("INSERT OR REPLACE INTO tenant VALUES (?, ?, ?, ?, ?)");
@@ -83,25 +92,42 @@ function manifestMemory(database: DatabaseSync): ManifestMemory {
 }
 
 function openDatabase(data: string): DatabaseSync {
+  let database: DatabaseSync | undefined;
   try {
     // A directory that was there before may be shared: only what is in it is ours to close.
     mkdirSync(data, { recursive: true, mode: 0o700 });
     const file = join(data, "state.sqlite");
-    const database = new DatabaseSync(file, { timeout: 0 });
+    database = new DatabaseSync(file, { timeout: 0 });
     // In exclusive mode the lock of the first write is kept until the file is closed.
     database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; BEGIN IMMEDIATE");
     chmodSync(file, 0o600);
     createTables(database, file);
+    // Now, when it can be said in one line, and not in the midst of things.
+    const fault = database.prepare("PRAGMA quick_check(1)").get()?.quick_check;
+    if (fault !== "ok") throw damaged(data, fault);
     database.exec("COMMIT");
     return database;
   } catch (error) {
-    if (error instanceof StartError) throw error;
-    const text = error instanceof Error ? error.message : String(error);
-    const fault = /database is locked/.test(text)
-      ? `another Atrium is running on ${data}. Stop it, or choose another directory with --data DIR.`
-      : `${data} cannot be used: ${text}. Choose another directory with --data DIR.`;
-    throw new StartError(fault, { cause: error });
+    database?.close();
+    throw error instanceof StartError ? error : startErrorOf(data, error);
   }
+}
+
+function startErrorOf(data: string, cause: unknown): StartError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  if (/database is locked/.test(text)) {
+    const fault = `another Atrium is running on ${data}. Stop it, or choose another directory with --data DIR.`;
+    return new StartError(fault, { cause });
+  }
+  if (/malformed/.test(text)) return damaged(data, cause);
+  return new StartError(`${data} cannot be used: ${text}. Choose another directory with --data DIR.`, { cause });
+}
+
+/** What it holds besides can be made again: epochs grow with the clock, and atServers know whether they are activated. */
+function damaged(data: string, cause: unknown): StartError {
+  const file = join(data, "state.sqlite");
+  const fault = `${file} is damaged. Put a copy of it back, or remove it: what has a manifest keeps its data.`;
+  return new StartError(fault, { cause });
 }
 
 /** @throws {StartError} when another version wrote the tables */
