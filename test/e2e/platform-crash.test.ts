@@ -143,3 +143,27 @@ describe("a start that is broken off", () => {
     }
   });
 });
+
+test("a state that was lost takes no data with it", async () => {
+  const data = join(scratch, "lost");
+  let keys: AtKeys;
+  {
+    await using platform = await startPlatform({ data, atSigns: alone });
+    keys = await own(platform, join(scratch, "lost.atKeys"));
+    await using client = await Client.open({ atSign: "@alice", platform: readPlatform(platform.file), keys });
+    await client.put("n1.demo", "value 1");
+  }
+  rmSync(join(data, "state.sqlite"));
+  await using platform = await startPlatform({ data });
+  await assertAllThere(platform, keys, ["n1.demo"]);
+  // The atServer knows that its activation is over, whatever the platform has forgotten.
+  const secret = platform.secrets["@alice"] ?? "";
+  await platform.until(({ atSigns }) => atSigns.every(({ activated }) => activated));
+  const again = activate({
+    atSign: "@alice",
+    platform: readPlatform(platform.file),
+    secret: secret || "00".repeat(64),
+    keyFile: join(scratch, "stolen.atKeys"),
+  });
+  await expect(again).rejects.toBeInstanceOf(ClientError);
+});
