@@ -144,6 +144,21 @@ describe("a start that is broken off", () => {
   });
 });
 
+test("an Atsign whose data were lost can be activated anew", async () => {
+  const data = join(scratch, "removed");
+  {
+    await using platform = await startPlatform({ data, atSigns: alone });
+    await own(platform, join(scratch, "before.atKeys"));
+    await platform.until(({ atSigns }) => atSigns.every(({ activated }) => activated));
+  }
+  rmSync(join(data, "tenants", "alice"), { recursive: true });
+  await using platform = await startPlatform({ data });
+  const keys = await own(platform, join(scratch, "after.atKeys"));
+  await using client = await Client.open({ atSign: "@alice", platform: readPlatform(platform.file), keys });
+  await client.put("n1.demo", "value 1");
+  await assertAllThere(platform, keys, ["n1.demo"]);
+});
+
 test("a state that was lost takes no data with it", async () => {
   const data = join(scratch, "lost");
   let keys: AtKeys;

@@ -39,6 +39,7 @@ function open(
     memory?: ManifestMemory;
     initial?: AtSign[];
     objection?: (resource: AtSignResource) => string | undefined;
+    onChange?: () => void;
   } = {},
 ): Opened {
   const problems: string[] = [];
@@ -51,7 +52,10 @@ function open(
     initial: options.initial ?? [],
     memory: options.memory ?? memory(),
     objection: options.objection ?? (() => undefined),
-    onChange: wake,
+    onChange() {
+      options.onChange?.();
+      wake();
+    },
     onProblem(line) {
       problems.push(line.replace(`${directory}/`, ""));
       wake();
@@ -214,11 +218,25 @@ describe("a directory of manifests", () => {
     const directory = join(home.path, "atsigns");
     using it = open(directory, { initial: ["@alice"] });
     renameSync(directory, join(home.path, "elsewhere"));
-    await it.problem(/^manifests are not read: .*ENOENT/);
+    await it.problem(/^manifests are not taken up: .*ENOENT/);
     expect(it.present()).toEqual(["@alice Always"]);
     renameSync(join(home.path, "elsewhere"), directory);
     it.write("b.yaml", manifest("bob"));
     expect(await it.changed()).toEqual(["@alice Always", "@bob Always"]);
+  });
+
+  test("tells again what could not be taken up", async () => {
+    using home = scratch();
+    let faults = 1;
+    using it = open(home.path, {
+      onChange() {
+        if (faults-- > 0) throw new Error("the disk is full");
+      },
+    });
+    await it.problem(/^manifests are not taken up: the disk is full$/);
+    it.write("a.yaml", manifest("alice"));
+    for (faults = 2; faults >= 0; ) await it.changed();
+    expect(it.present()).toEqual(["@alice Always"]);
   });
 
   test("adds an atSign that none names, and overwrites nothing", () => {

@@ -137,17 +137,21 @@ class ManifestDirectory implements Manifests {
       // Known files first, so that a newcomer cannot take an atSign over.
       for (const name of names.sort(this.#knownFirst)) this.#take(name);
       this.#dropMissing(graceMs);
+      if (this.#changed) this.#tell();
       this.#problem = undefined;
     } catch (error) {
       const problem = messageOf(error);
-      if (problem !== this.#problem) this.#options.onProblem(`manifests are not read: ${problem}`);
+      if (problem !== this.#problem) this.#options.onProblem(`manifests are not taken up: ${problem}`);
       this.#problem = problem;
     }
-    if (!this.#changed) return;
-    this.#changed = false;
+  }
+
+  /** What could not be taken up is told again at the next look. */
+  #tell(): void {
     const resources = [...this.#entries.values()].flatMap(({ resource }) => resource ?? []);
     this.#present = new Map(resources.map((resource) => [resource.spec.atSign, resource]));
     this.#options.onChange(this.#present);
+    this.#changed = false;
   }
 
   readonly #knownFirst = (a: string, b: string): number => {

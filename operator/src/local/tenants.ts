@@ -96,9 +96,10 @@ export class Tenants implements Adapter {
 
   /** Takes up what the manifests say now, and withdraws what they do not say any more. */
   want(resources: ReadonlyMap<AtSign, AtSignResource>): void {
+    for (const resource of resources.values()) this.#wantOne(resource);
+    // After what may fail and is then done again.
     const isFirst = this.#resources === undefined;
     this.#resources = resources;
-    for (const resource of resources.values()) this.#wantOne(resource);
     if (isFirst) this.#withdrawStored();
     for (const atSign of this.#tenants.keys()) {
       if (!resources.has(atSign)) this.#withdraw(atSign);
@@ -257,10 +258,12 @@ export class Tenants implements Adapter {
     const { state, certificates, entry } = this.#parts;
     const before = state.tenant(atSign);
     if (before === undefined) throw new Error("nothing is known of this AtSign");
-    mkdirSync(this.#dataOf(atSign), { recursive: true, mode: 0o700 });
     const identity = this.#identityOf(atSign);
     await certificates.provide(identity, { dnsNames: [this.hostOf(atSign)], client: true });
-    if (!before.activationIssued) this.#issueActivation(identity);
+    // Without data there are no keys, whatever there was before: the owner begins anew.
+    const data = this.#dataOf(atSign);
+    if (!before.activationIssued || !existsSync(data)) this.#issueActivation(identity);
+    mkdirSync(data, { recursive: true, mode: 0o700 });
     // The epoch is on the disk before anything runs with it.
     state.save({ ...before, epoch, activationIssued: true });
     this.#watchActivation(tenant, identity);
