@@ -56,6 +56,8 @@ class World {
       case "route":
         if (action.route.state === "Serving")
           expect(this.server).toMatchObject({ state: "ready", epoch: action.route.epoch });
+        // Gateways refuse an older one.
+        expect(action.route.epoch).toBeGreaterThanOrEqual(this.route?.epoch ?? 0);
         this.route = action.route;
         return true;
       case "unroute":
@@ -207,5 +209,25 @@ test.each(["Retain", "Delete"] as const)("whatever happened, withdrawn with %s i
     if (had.theirs) expect(world.holder).toBe("theirs");
     else if (policy === "Delete") expect(world.holder).toBeUndefined();
     else expect(world).toMatchObject({ holder: "ours", held: { parked: true } });
+  });
+});
+
+test("whatever happened, suspended it comes to rest: its name is kept, and nobody is let in", () => {
+  forEachHistory((history) => {
+    const world = play(history);
+    world.directoryAway = false;
+    if (world.holder === "theirs") world.holder = undefined;
+    world.listing = { state: "unknown" };
+    world.run = "Suspended";
+    world.settle();
+    expect(["absent", "failed"]).toContain(world.server.state);
+    expect(world.route).toMatchObject({ state: "Suspended" });
+    expect(world).toMatchObject({ holder: "ours", held: { parked: false } });
+    // What is started later gets past all that was told, whatever the clock says.
+    world.now -= 600_000;
+    world.run = "Always";
+    world.settle();
+    expect(world.route).toMatchObject({ state: "Serving", epoch: world.epoch });
+    expect(world.held.generation).toBe(world.epoch);
   });
 });

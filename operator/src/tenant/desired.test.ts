@@ -187,7 +187,17 @@ describe("what a suspended AtSign needs", () => {
     [
       "is new: the name is taken all the same",
       observed({ ...fresh, listing: unknown }),
-      "route Suspended  1000000, list 1000000 | Ready:Suspended Claimed:DirectoryUnreachable Provisioned:NoVolume Listed:NotListed Activated:NotActivated",
+      "route Suspended  1000000, list 1000000 | again in 30000 | Ready:Suspended Claimed:DirectoryUnreachable Provisioned:NoVolume Listed:NotListed Activated:NotActivated",
+    ],
+    [
+      "never ran, and has its name: later looks bring nothing new",
+      observed({ ...fresh, listing: { ...ours, generation: 999 }, route: { ...suspendedRoute, epoch: 999 } }),
+      "nothing | Ready:Suspended Provisioned:NoVolume Activated:NotActivated",
+    ],
+    [
+      "has a record that is too old",
+      observed({ listing: stale, route: suspendedRoute, server: absent }),
+      "list 1000000 | again in 30000 | Ready:Suspended Claimed:StaleGeneration Listed:NotListed",
     ],
     [
       "has lost its name: it is not for us to refuse its clients",

@@ -77,9 +77,9 @@ function unclaimed(observed: Observed): Plan {
 
 function suspended(observed: Observed, host: string): Plan {
   if (isForeign(observed.listing)) return unclaimed(observed);
-  const epoch = observed.epoch || nextEpoch(observed);
-  const route = routing(observed, { host, state: "Suspended", uid: "", epoch });
-  return plan(observed, [...route, ...stopping(observed), ...listingOf(observed)]);
+  const route = routing(observed, { host, state: "Suspended", uid: "", epoch: standingEpoch(observed) });
+  const requeueAt = observed.listing.state === "ours" ? undefined : observed.now + reclaimMs;
+  return plan(observed, [...route, ...stopping(observed), ...listingOf(observed)], requeueAt);
 }
 
 function withdrawn(observed: Observed): Plan {
@@ -99,10 +99,9 @@ function deletion({ listing }: Observed): Action[] {
 
 /** Forgotten only when the directory has said that it is parked: until then it would be an address of nothing. */
 function parking(observed: Observed): Action[] {
-  const { listing, epoch } = observed;
+  const { listing } = observed;
   if (isForeign(listing) || (listing.state === "ours" && listing.parked)) return [{ do: "forget" }];
-  const generation = listing.state === "refused" ? nextEpoch(observed) : epoch || nextEpoch(observed);
-  return [{ do: "list", generation, parked: true }];
+  return [{ do: "list", generation: recordEpoch(observed), parked: true }];
 }
 
 function stopping({ server }: Observed): Action[] {
@@ -120,8 +119,8 @@ function routing({ route }: Observed, wanted: Route): Action[] {
 
 /** @param start what is started in the same plan: the record has its epoch then */
 function listingOf(observed: Observed, start?: { readonly epoch: number }): Action[] {
-  const { listing, epoch } = observed;
-  const generation = start?.epoch ?? (epoch || nextEpoch(observed));
+  const { listing } = observed;
+  const generation = start?.epoch ?? recordEpoch(observed);
   const listed = listing.state === "ours" && !listing.parked && listing.generation >= generation;
   return listed ? [] : [{ do: "list", generation, parked: false }];
 }
@@ -136,9 +135,22 @@ function isForeign(listing: Listing): boolean {
   return listing.state === "refused" && listing.reason !== "stale-generation";
 }
 
-/** Grows with every start, also when the last epoch was lost to an older backup. */
-function nextEpoch({ epoch, now }: Pick<Observed, "epoch" | "now">): number {
-  return Math.max(epoch + 1, now);
+/** Grows with every start, also when the last epoch was lost to an older backup, and past all that was told to anybody. */
+function nextEpoch({ epoch, listing, route, now }: Observed): number {
+  const listed = listing.state === "ours" ? listing.generation : 0;
+  return Math.max(epoch + 1, listed, route?.epoch ?? 0, now);
+}
+
+/** For what is told while nothing runs: the same at each look, or there would be news each time. */
+function standingEpoch(observed: Observed): number {
+  const { epoch, listing, route } = observed;
+  const told = listing.state === "ours" ? listing.generation : route?.epoch;
+  return epoch || told || nextEpoch(observed);
+}
+
+/** A record that was refused as too old needs a newer epoch. */
+function recordEpoch(observed: Observed): number {
+  return observed.listing.state === "refused" ? nextEpoch(observed) : standingEpoch(observed);
 }
 
 function restartDelay(failures: number): number {
