@@ -200,9 +200,11 @@ describe("a platform that runs", () => {
 async function listening(server: ReturnType<typeof createServer>, port: number): Promise<void> {
   for (;;) {
     const { promise, resolve: told } = Promise.withResolvers<boolean>();
-    server.once("error", () => told(false));
-    server.listen(port, "127.0.0.1", () => told(true));
-    if (await promise) return;
+    const [listens, fails] = [() => told(true), () => told(false)];
+    server.once("listening", listens).once("error", fails).listen(port, "127.0.0.1");
+    const isListening = await promise;
+    server.off("listening", listens).off("error", fails);
+    if (isListening) return;
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
@@ -339,6 +341,8 @@ describe("a start that cannot be", () => {
     [["--listen", "localhost"], /IP address/],
     [["--listen", "192.0.2.1"], /names under localhost always mean 127\.0\.0\.1/],
     [["--listen", "192.0.2.1", "--zone", "at.test"], /cannot listen on 192\.0\.2\.1, port \d+: EADDRNOTAVAIL/],
+    [["--directory-port", "7000", "--gateway-port", "7000"], /cannot both have port 7000/],
+    [["--log-level", "loud"], /Allowed choices are trace, debug/],
     [["--nonsense"], /unknown option '--nonsense'/],
     [["surplus"], /too many arguments/],
   ])("because of %j", async (args, message) => {
@@ -346,6 +350,16 @@ describe("a start that cannot be", () => {
     expect(code).toBe(1);
     expect(output).toMatch(message);
     expect(output.trimEnd().split("\n").length).toBeLessThanOrEqual(2);
+  });
+
+  test("but to be told how to", async () => {
+    const data = newDirectory();
+    const { code, output } = await start(["--data", data, "--help"]);
+    expect(code).toBe(0);
+    for (const option of ["atsign", "data", "zone", "directory-port", "directory-name", "gateway-port", "listen"]) {
+      expect(output).toMatch(new RegExp(`^ +--${option} `, "m"));
+    }
+    expect(existsSync(data)).toBe(false);
   });
 
   async function start(args: string[]) {
