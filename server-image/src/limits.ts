@@ -34,7 +34,7 @@ export const defaultLimits: Limits = {
 };
 
 const idleMs = 600_000;
-const leastIdleMs = { anonymous: 5_000, owner: 60_000 } as const;
+const leastIdleMs = { anonymous: 5_000, owner: 60_000, peer: 60_000 } as const;
 
 /**
  * How long a connection may be idle: ten minutes up to half of the capacity, then falling in a straight line.

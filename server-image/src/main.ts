@@ -49,7 +49,7 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
 
   const counts = new Counts();
   const inputBudget = new ByteBudget(config.maxHeldBytes);
-  const outputBudgets = { owner: new ByteBudget(config.maxHeldBytes), anonymous: new ByteBudget(config.maxHeldBytes) };
+  const outputBudgets = { owner: new ByteBudget(config.maxHeldBytes), others: new ByteBudget(config.maxHeldBytes) };
   let identity: Identity | undefined;
   let server: AtServer | undefined;
   let pool: Pool | undefined;
@@ -101,6 +101,7 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
     blockList,
     access,
     connections,
+    endConnections: (test) => server?.endConnections(test),
     log,
     now,
     monotonic,

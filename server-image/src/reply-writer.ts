@@ -15,7 +15,9 @@ export interface LongReply {
 export class ReplyWriter {
   readonly #socket: Duplex;
   readonly #limits: Pick<Limits, "pieceBytes" | "unreadMs" | "largeReplyMs">;
-  #wake: (() => void) | undefined;
+  /** while a reply is written piece by piece */
+  #long: Promise<void> | undefined;
+  readonly #wakers = new Set<() => void>();
 
   constructor(socket: Duplex, limits: Pick<Limits, "pieceBytes" | "unreadMs" | "largeReplyMs">) {
     this.#socket = socket;
@@ -27,8 +29,19 @@ export class ReplyWriter {
     return this.#socket.write(text) ? undefined : this.#drained();
   }
 
+  /** As `write`, for what is no reply and so must not stand in the middle of a long one. */
+  writeBetween(text: string): Promise<void> | undefined {
+    return this.#long === undefined ? this.write(text) : this.#long.then(() => this.writeBetween(text));
+  }
+
   /** Writes a long reply as fast as it is read, so that it is in memory once. The promise never rejects. */
-  async writeInPieces({ head, body, tail }: LongReply): Promise<void> {
+  async writeInPieces(reply: LongReply): Promise<void> {
+    this.#long = this.#writePieces(reply);
+    await this.#long;
+    this.#long = undefined;
+  }
+
+  async #writePieces({ head, body, tail }: LongReply): Promise<void> {
     const { pieceBytes, largeReplyMs } = this.#limits;
     using _deadline = after(largeReplyMs, () => this.#socket.destroy());
     for (let start = 0, first = head; !this.#socket.destroyed; first = "") {
@@ -46,7 +59,7 @@ export class ReplyWriter {
 
   /** The connection is gone: nobody needs to wait any more. */
   close(): void {
-    this.#wake?.();
+    for (const wake of this.#wakers) wake();
   }
 
   #drained(): Promise<void> {
@@ -56,10 +69,10 @@ export class ReplyWriter {
       const wake = () => {
         clearTimeout(timer);
         this.#socket.off("drain", wake);
-        this.#wake = undefined;
+        this.#wakers.delete(wake);
         resolve();
       };
-      this.#wake = wake;
+      this.#wakers.add(wake);
       this.#socket.on("drain", wake);
     });
   }

@@ -2,6 +2,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import { formatError, ProtocolError } from "@atrium/protocol";
 import type { Address } from "@atrium/runtime/config.ts";
+import type { Connection, ShownCertificate } from "./connection.ts";
 import type { Identity } from "./identity/identity.ts";
 import { Reaper } from "./reaper.ts";
 import { Session, type SessionParts } from "./session.ts";
@@ -17,6 +18,8 @@ interface Options extends SessionParts {
 export interface AtServer extends AsyncDisposable {
   readonly address: Address;
   readonly connections: number;
+  /** Closes the connections for which `test` holds. */
+  endConnections(test: (connection: Connection) => boolean): void;
 }
 
 /**
@@ -78,11 +81,12 @@ export async function serve({
       return;
     }
     parts.counts.accepted++;
-    const reserved = anonymous(sessions) >= openPlaces;
+    const reserved = others(sessions) >= openPlaces;
     const session = new Session(socket, {
       ...parts,
       onDue: (dueMs) => reaper.dueAt(dueMs),
       ...(reserved && { loginDueMs: parts.monotonic() + loginMs }),
+      shownCertificate: () => shownCertificate(socket),
     });
     sessions.add(session);
     socket.once("close", () => sessions.delete(session));
@@ -94,6 +98,9 @@ export async function serve({
     address,
     get connections() {
       return sessions.size;
+    },
+    endConnections(test) {
+      for (const session of sessions) if (test(session.connection)) session.end();
     },
     async [Symbol.asyncDispose]() {
       unsubscribe();
@@ -107,10 +114,16 @@ function secureContext({ serving, trust }: Identity["current"]): { cert: string;
   return { cert: serving.certificate, key: serving.key, ca: trust };
 }
 
-function anonymous(sessions: ReadonlySet<Session>): number {
+/** Those that have not shown that they are the owner. */
+function others(sessions: ReadonlySet<Session>): number {
   let count = 0;
-  for (const { connection } of sessions) if (connection.state === "anonymous") count++;
+  for (const { connection } of sessions) if (connection.state !== "owner") count++;
   return count;
+}
+
+function shownCertificate(socket: TLSSocket): ShownCertificate | undefined {
+  const certificate = socket.getPeerX509Certificate();
+  return certificate && { certificate, trusted: socket.authorized };
 }
 
 function refuse(socket: TLSSocket, lingerMs: number): void {

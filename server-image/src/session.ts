@@ -2,14 +2,14 @@ import type { Duplex } from "node:stream";
 import { type AtSign, decodeLine, errors, formatError, ProtocolError } from "@atrium/protocol";
 import type { Log } from "@atrium/runtime/log.ts";
 import type { ByteBudget, Lease } from "./byte-budget.ts";
-import { Connection } from "./connection.ts";
+import { Connection, type ShownCertificate } from "./connection.ts";
 import type { Counts } from "./counts.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { asProtocolError } from "./faults.ts";
 import { Intake } from "./intake.ts";
 import type { Limits } from "./limits.ts";
 import { ReplyWriter } from "./reply-writer.ts";
-import type { Reply } from "./verbs/verb.ts";
+import type { Reply, SpecialReply } from "./verbs/verb.ts";
 
 export interface SessionParts {
   readonly atSign: AtSign;
@@ -18,7 +18,7 @@ export interface SessionParts {
   /** for large commands */
   readonly inputBudget: ByteBudget;
   /** for large replies: one for the owner, so that nobody else can take it away */
-  readonly outputBudgets: Readonly<Record<Connection["state"], ByteBudget>>;
+  readonly outputBudgets: { readonly owner: ByteBudget; readonly others: ByteBudget };
   /** is told when the memory of a large command or reply is no longer needed */
   readonly onLarge: (bytes: number) => void;
   readonly counts: Counts;
@@ -31,6 +31,7 @@ interface Options extends SessionParts {
   readonly onDue?: (dueMs: number) => void;
   /** when the client must have logged in; of the monotonic clock */
   readonly loginDueMs?: number;
+  readonly shownCertificate?: () => ShownCertificate | undefined;
 }
 
 const drainLingerMs = 1_000;
@@ -42,7 +43,7 @@ const emptyLine = Buffer.alloc(0);
  * Nothing is read while a command runs, so what a client may have us hold is bounded by one command and one chunk.
  */
 export class Session {
-  readonly connection = new Connection();
+  readonly connection: Connection;
   readonly #socket: Duplex;
   readonly #parts: Options;
   readonly #intake: Intake;
@@ -68,6 +69,17 @@ export class Session {
     this.#lastActiveMs = monotonic();
     this.#lingerMs = limits.lingerMs;
     this.#writer = new ReplyWriter(socket, limits);
+    const session = this;
+    this.connection = new Connection({
+      channel: {
+        push: (line) => this.#push(line),
+        get open() {
+          return !session.#ending;
+        },
+        onClose: (callback) => void socket.once("close", callback),
+      },
+      ...(parts.shownCertificate !== undefined && { shownCertificate: parts.shownCertificate }),
+    });
     this.#intake = new Intake({
       limits,
       budget: parts.inputBudget,
@@ -214,7 +226,7 @@ export class Session {
       this.#settle(this.#fail(error));
       return;
     }
-    if (typeof reply === "string" || reply === null) {
+    if (reply === null || typeof reply === "string" || !("then" in reply)) {
       this.#settle(this.#answer(reply, line));
       return;
     }
@@ -243,7 +255,7 @@ export class Session {
     this.#socket.destroy();
   }
 
-  #answer(payload: string | null, line: string): Promise<void> | undefined {
+  #answer(reply: Reply, line: string): Promise<void> | undefined {
     this.#parts.counts.succeeded++;
     if (!this.#largeAllowed && this.connection.state === "owner") {
       this.#largeAllowed = true;
@@ -251,15 +263,29 @@ export class Session {
     }
     this.#answered();
     if (this.#ending) return undefined;
-    if (payload === null || payload.length <= this.#parts.limits.pieceBytes) {
-      return this.#writer.write(`data:${payload}${this.#tail}`);
+    if (reply !== null && typeof reply === "object") return this.#answerSpecially(reply);
+    if (reply === null || reply.length <= this.#parts.limits.pieceBytes) {
+      return this.#writer.write(`data:${reply}${this.#tail}`);
     }
-    const lease = this.#outputBudget.tryTake(payload.length);
-    return lease === undefined ? this.#answerLater(payload.length, line) : this.#writeLarge(payload, lease);
+    const lease = this.#outputBudget.tryTake(reply.length);
+    return lease === undefined ? this.#answerLater(reply.length, line) : this.#writeLarge(reply, lease);
+  }
+
+  #answerSpecially({ kind }: SpecialReply): Promise<void> | undefined {
+    if (kind === "nothing") return undefined;
+    return this.#writer.write(this.connection.prompt(this.#parts.atSign));
+  }
+
+  /** For lines that are no replies. */
+  #push(line: string): Promise<void> | undefined {
+    if (this.#ending) return undefined;
+    this.#lastActiveMs = this.#parts.monotonic();
+    return this.#writer.writeBetween(`${line}\n`);
   }
 
   get #outputBudget(): ByteBudget {
-    return this.#parts.outputBudgets[this.connection.state];
+    const { owner, others } = this.#parts.outputBudgets;
+    return this.connection.state === "owner" ? owner : others;
   }
 
   get #tail(): string {
@@ -285,11 +311,12 @@ export class Session {
     const lease = length > budget.capBytes ? undefined : await budget.turn(length, this.#parts.limits.turnMs);
     try {
       if (lease === undefined) throw tooManyLargeReplies();
-      const payload = this.#ending ? null : await this.#parts.dispatcher.run(line, this.connection);
+      const reply = this.#ending ? null : await this.#parts.dispatcher.run(line, this.connection);
       if (this.#ending) return;
+      const body = String(reply);
       // It may have changed since.
-      if (payload !== null && payload.length > length) throw tooManyLargeReplies();
-      await this.#writer.writeInPieces({ head: "data:", body: String(payload), tail: this.#tail });
+      if (body.length > length) throw tooManyLargeReplies();
+      await this.#writer.writeInPieces({ head: "data:", body, tail: this.#tail });
     } catch (error) {
       await this.#fail(error);
     } finally {
@@ -317,12 +344,18 @@ export class Session {
     if (this.#ending) return undefined;
     const { state, json } = this.connection;
     const line = formatError(error, { owner: state === "owner", json });
-    const reply = `${line}\n${this.connection.prompt(this.#parts.atSign)}`;
+    const reply = `${line}\n${this.#errorPrompt(error)}`;
     if (!error.closes && !closes) return this.#writer.write(reply);
     this.#ending = true;
     this.#socket.end(reply);
     this.#lingerOn();
     return undefined;
+  }
+
+  /** Errors that are thrown say nothing of a peer; those in the colon form are the replies of a verb. */
+  #errorPrompt({ colonForm }: ProtocolError): string {
+    const { state, monitoring } = this.connection;
+    return state === "peer" && !colonForm && !monitoring ? "@" : this.connection.prompt(this.#parts.atSign);
   }
 
   /** Reads on and throws away, for a while: closing with unread bytes would reset the connection under the reply. */

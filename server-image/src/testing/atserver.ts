@@ -4,6 +4,7 @@ import { type Log, silent } from "@atrium/runtime/log.ts";
 import { AccessCounts } from "../access-counts.ts";
 import { BlockList } from "../block-list.ts";
 import { ByteBudget } from "../byte-budget.ts";
+import type { ShownCertificate } from "../connection.ts";
 import { Counts } from "../counts.ts";
 import { Dispatcher } from "../dispatcher.ts";
 import { defaultLimits, type Limits } from "../limits.ts";
@@ -60,6 +61,7 @@ export function testServer({
       activation.secret = undefined;
     },
   };
+  const sessions = new Set<Session>();
   const dispatcher = new Dispatcher([...verbs, ...extraVerbs], {
     atSign,
     store,
@@ -68,6 +70,9 @@ export function testServer({
     access: new AccessCounts({ owner: atSign, now }),
     peers,
     connections: () => ({ inbound: 1, outbound: 0 }),
+    endConnections: (test) => {
+      for (const session of sessions) if (test(session.connection)) session.end();
+    },
     log,
     now,
     monotonic,
@@ -78,15 +83,20 @@ export function testServer({
     dispatcher,
     limits: { ...defaultLimits, lingerMs: 200, ...limits },
     inputBudget: new ByteBudget(heldBytes),
-    outputBudgets: { owner: new ByteBudget(heldBytes), anonymous: new ByteBudget(heldBytes) },
+    outputBudgets: { owner: new ByteBudget(heldBytes), others: new ByteBudget(heldBytes) },
     onLarge: () => undefined,
     counts: new Counts(),
     log,
     monotonic,
   };
-  const connect = (options: { loginDueMs?: number; onDue?: (dueMs: number) => void } = {}) => {
+  const connect = (
+    options: { loginDueMs?: number; onDue?: (dueMs: number) => void; shownCertificate?: () => ShownCertificate } = {},
+  ) => {
     const [client, server] = duplexPair();
-    return new TestClient({ socket: client, server, session: new Session(server, { ...parts, ...options }), atSign });
+    const session = new Session(server, { ...parts, ...options });
+    sessions.add(session);
+    server.once("close", () => sessions.delete(session));
+    return new TestClient({ socket: client, server, session, atSign });
   };
   return {
     store,

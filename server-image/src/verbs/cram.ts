@@ -11,10 +11,10 @@ export const cram = verb({
     const challenge = takeChallenge(connection, atSign, "Authentication Failed", monotonic());
     const secret = activationSecret(store, identity);
     if (!verifyCram({ secret, challenge, digest })) {
-      connection.state = "anonymous";
+      connection.becomeAnonymous();
       throw new ProtocolError("unauthenticated", "Authentication Failed");
     }
-    connection.state = "owner";
+    connection.becomeOwner();
     return "success";
   },
 });

@@ -13,7 +13,7 @@ export function takeChallenge(connection: Connection, atSign: AtSign, refusal: s
   }
   const challenge = connection.challenges.take(nowMs);
   if (challenge === undefined) {
-    connection.state = "anonymous";
+    connection.becomeAnonymous();
     throw new ProtocolError("unauthenticated", refusal);
   }
   return challenge;

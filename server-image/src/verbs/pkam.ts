@@ -16,11 +16,11 @@ export const pkam = verb({
     const challenge = takeChallenge(connection, atSign, "pkam authentication failed", monotonic());
     const publicKey = store.get(publicKeyName)?.value;
     if (publicKey === undefined || !verifyPkam({ ...proof, publicKey, challenge })) {
-      connection.state = "anonymous";
+      connection.becomeAnonymous();
       const detail = publicKey === undefined ? "pkam publickey not found" : "pkam authentication failed";
       throw new ProtocolError("unauthenticated", detail);
     }
-    connection.state = "owner";
+    connection.becomeOwner();
     return "success";
   },
 });

@@ -16,6 +16,8 @@ export interface Parts {
   readonly blockList: BlockList;
   readonly access: AccessCounts;
   readonly peers: Pick<Peers, "ask">;
+  /** Closes the connections for which `test` holds. */
+  readonly endConnections: (test: (connection: Connection) => boolean) => void;
   readonly connections: () => { readonly inbound: number; readonly outbound: number };
   readonly log: Log;
   /** epoch milliseconds: the time of records */
@@ -27,12 +29,32 @@ export interface Parts {
 }
 
 /** What a verb answers: the payload behind `data:`; null is written as `null`. */
-export type Reply = string | null;
+export type Reply = string | null | SpecialReply;
+
+/** Only the prompt, without a newline, as `pol` answers; or nothing at all, as `monitor` does. */
+export interface SpecialReply {
+  readonly kind: "prompt" | "nothing";
+}
+
+/** What an enrolled app must have been granted for a command. */
+export interface Need {
+  readonly access: "r" | "rw";
+  /** the stored form of the record's name */
+  readonly key: string;
+  /** for the refusal: `update`, `local lookup` */
+  readonly doing: string;
+}
 
 export interface Verb<P> {
   readonly syntax: Syntax<P>;
   /** in which states of a connection it may be used; checked before `handle` */
   readonly allow: readonly State[];
+  /**
+   * What an enrolled app needs for it, judged before `handle`; undefined: nothing.
+   *
+   * @throws {ProtocolError} for what is to be said before that
+   */
+  needs?(params: P, parts: Parts): Need | undefined;
   handle(params: P, parts: Parts, connection: Connection): Reply | Promise<Reply>;
 }
 
