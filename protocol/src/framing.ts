@@ -41,7 +41,9 @@ export class LineSplitter {
   push(chunk: Uint8Array): Buffer[] {
     const lines: Buffer[] = [];
     let start = 0;
-    for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, start)) {
+    while (start < chunk.length) {
+      const end = chunk.indexOf(newline, start);
+      if (end === -1) break;
       lines.push(this.#finish(chunk.subarray(start, end)));
       start = end + 1;
     }
@@ -64,10 +66,12 @@ export class LineSplitter {
   #finish(end: Uint8Array): Buffer {
     this.#check(end.length);
     const line = this.#bufferedBytes === 0 ? bufferOf(end) : Buffer.concat([...this.#contents(), end]);
-    this.#parts = [];
-    this.#block = undefined;
-    this.#bufferedBytes = 0;
-    return line.at(-1) === carriageReturn ? line.subarray(0, -1) : line;
+    if (this.#bufferedBytes > 0) {
+      this.#parts = [];
+      this.#block = undefined;
+      this.#bufferedBytes = 0;
+    }
+    return line[line.length - 1] === carriageReturn ? line.subarray(0, -1) : line;
   }
 
   #keep(chunk: Uint8Array): void {
@@ -115,7 +119,7 @@ function bufferOf(bytes: Uint8Array): Buffer {
  */
 export function decodeLine(line: Uint8Array): string {
   const bytes = bufferOf(line);
-  if (isAscii(bytes)) return bytes.toString("latin1").trim();
+  if (isAscii(bytes)) return bytes.latin1Slice().trim();
   if (!isUtf8(bytes)) throw new ProtocolError("invalid_syntax", "a command must be UTF-8");
   return bytes.toString("utf8").trim();
 }

@@ -73,8 +73,12 @@ export function formatKey({ cached, scope, sharedWith, name, owner = "" as AtSig
   return `${cached ? "cached:" : ""}${prefix}${name}${owner}`;
 }
 
+/** A name in its stored form, as nearly all clients write it: there is nothing to normalise. */
+const normalName = /^(?:cached:)?(?:(?:public|private|local|@[a-z0-9_-]+):)?[a-z0-9_.-]+@[a-z0-9_-]+$/;
+
 /** The stored form of a name whose validity is still to be judged, as commands bring it. */
 export function storedKey(text: string): string {
+  if (normalName.test(text)) return text;
   return formatKey(splitKey(text));
 }
 
