@@ -119,7 +119,7 @@ function bufferOf(bytes: Uint8Array): Buffer {
  */
 export function decodeLine(line: Uint8Array): string {
   const bytes = bufferOf(line);
-  if (isAscii(bytes)) return bytes.latin1Slice().trim();
+  if (isAscii(bytes)) return bytes.toString("latin1").trim();
   if (!isUtf8(bytes)) throw new ProtocolError("invalid_syntax", "a command must be UTF-8");
   return bytes.toString("utf8").trim();
 }
