@@ -12,7 +12,7 @@ import { gatewayIdleConnection } from "./figures/gateway-idle-connection.ts";
 import { gatewayRoundTrip } from "./figures/gateway-round-trip.ts";
 import { idleAtServer } from "./figures/idle-atserver.ts";
 import { llookup } from "./figures/llookup.ts";
-import { update } from "./figures/update.ts";
+import { update, updateAlone } from "./figures/update.ts";
 import { type Line, lineOf, table } from "./report.ts";
 import { Resources } from "./resources.ts";
 
@@ -23,6 +23,7 @@ const figures: readonly Figure[] = [
   gatewayIdleConnection,
   llookup,
   update,
+  updateAlone,
   directoryLookup,
   idleAtServer,
 ];

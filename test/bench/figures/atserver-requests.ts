@@ -9,13 +9,14 @@ interface Operations {
   readonly ours: "llookup" | "update";
   readonly peer: "get" | "set";
   readonly durable: boolean;
+  readonly connections?: number;
 }
 
 /** One operation of the atServer's owner beside the one of Redis that does the same. */
 export async function atServerBesideRedis(
   resources: Resources,
   say: (progress: string) => void,
-  { ours, peer, durable }: Operations,
+  { ours, peer, durable, connections = 64 }: Operations,
 ): Promise<Comparison> {
   const certificates = new Certificates(resources);
   const server = await startAtServer(resources, certificates);
@@ -26,6 +27,7 @@ export async function atServerBesideRedis(
   const comparison = await serversUnderRequests(
     resources,
     {
+      connections,
       ours: {
         ...{ pid: server.pid, port: server.port, servername: atServer.host, caFile },
         ...{ dialect: "atserver", parameters: { operation: ours, atSign, secret } },

@@ -21,6 +21,7 @@ export const directoryLookup: Figure = {
     return serversUnderRequests(
       resources,
       {
+        connections: 64,
         ours: {
           ...{ pid: directory.pid, port: directory.port, servername: directoryHost, caFile },
           ...{ dialect: "directory", parameters: { names: names.join(","), start: "name" } },

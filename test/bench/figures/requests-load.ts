@@ -7,17 +7,17 @@ import type { Resources } from "../resources.ts";
 
 type Target = Omit<RequestOptions, "connections"> & { readonly pid: number };
 
-const connections = 64;
-const processes = 2;
+const maxProcesses = 2;
 const windowMs = 2_000;
 const rounds = 7;
 
 /** The same number of clients at our server and at its peer, in turn; each waits for its answer before it asks again. */
 export async function serversUnderRequests(
   resources: Resources,
-  targets: { readonly ours: Target; readonly peer: Target },
+  { connections, ...targets }: { readonly ours: Target; readonly peer: Target; readonly connections: number },
   say: (progress: string) => void,
 ): Promise<Comparison> {
+  const processes = Math.min(maxProcesses, connections);
   const open = ({ pid: _, ...options }: Target) => {
     const each: RequestOptions = { ...options, connections: connections / processes };
     return LoadGroup.open(
