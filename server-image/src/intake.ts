@@ -13,11 +13,16 @@ interface Options {
   readonly onTurn: () => void;
   /** is told when the command that began to arrive must be whole */
   readonly onDue: (dueMs: number) => void;
+  /** what the transport has of a message that is not whole, and so could not be pushed yet */
+  readonly heldBytes?: (() => number) | undefined;
 }
 
 /** Enough to know the verb. */
 const earlyBytes = 16;
 const earlyPeekBytes = 256;
+
+/** What the transport holds has its own framing in it: the exact length is judged when it is pushed. */
+const framedShare = 1.125;
 
 /**
  * Bytes in, commands out: how much of a command has arrived, whether it may go on, and by when it must be whole.
@@ -80,11 +85,16 @@ export class Intake {
    * @throws {ProtocolError} when it can never be accepted: its rest need not arrive
    */
   judge(): void {
-    const { bufferedBytes } = this.#splitter;
-    if (bufferedBytes === 0) return;
+    const { bufferedBytes, maxLineBytes } = this.#splitter;
+    const arrivedBytes = bufferedBytes + (this.#options.heldBytes?.() ?? 0);
+    if (arrivedBytes === 0) {
+      this.#beganMs = undefined;
+      return;
+    }
     if (!this.waiting) this.#begin();
     if (!this.#admitted && bufferedBytes >= earlyBytes) this.#admit();
-    if (this.#lease !== undefined || bufferedBytes <= this.#options.limits.maxSmallLineBytes) return;
+    if (arrivedBytes > maxLineBytes * framedShare) throw overflow(maxLineBytes, arrivedBytes);
+    if (this.#lease !== undefined || arrivedBytes <= this.#options.limits.maxSmallLineBytes) return;
     this.#lease = this.#options.budget.take(this.#options.limits.maxLineBytes, () => {
       this.#begin();
       this.#options.onTurn();
@@ -120,7 +130,10 @@ export class Intake {
 
 function tooLong(limit: number, bufferedBytes: number, chunk: Buffer): ProtocolError {
   const end = chunk.indexOf(0x0a);
-  const receivedBytes = bufferedBytes + (end === -1 ? chunk.length : end + 1);
+  return overflow(limit, bufferedBytes + (end === -1 ? chunk.length : end + 1));
+}
+
+function overflow(limit: number, receivedBytes: number): ProtocolError {
   return new ProtocolError(
     "buffer_limit",
     "InboundBuffer overflow: server received request which exceeded the buffer size limit. Terminating the connection." +

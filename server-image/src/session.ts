@@ -32,6 +32,8 @@ interface Options extends SessionParts {
   /** when the client must have logged in; of the monotonic clock */
   readonly loginDueMs?: number;
   readonly shownCertificate?: () => ShownCertificate | undefined;
+  /** what the transport has of a message that is not whole; {@link Session.arriving} is called when there is more */
+  readonly heldBytes?: () => number;
 }
 
 const drainLingerMs = 1_000;
@@ -87,6 +89,7 @@ export class Session {
       admit: (beginning) => dispatcher.admit(beginning, this.connection),
       onTurn: () => this.#resume(),
       onDue: (dueMs) => parts.onDue?.(dueMs),
+      heldBytes: parts.heldBytes,
     });
     socket.on("data", (chunk: Buffer) => this.#arrived(chunk));
     socket.on("end", () => this.#ended());
@@ -128,7 +131,7 @@ export class Session {
   end(): void {
     if (this.#ending) return;
     this.#ending = true;
-    this.#intake.release();
+    this.#released();
     this.#socket.end();
     this.#lingerOn();
   }
@@ -140,6 +143,12 @@ export class Session {
     this.#lines = [];
     this.#held = [];
     if (!this.#busy) this.end();
+  }
+
+  /** There is more of a message that its transport cannot give out yet. */
+  arriving(): void {
+    if (this.#busy) this.#socket.pause();
+    else this.#judge();
   }
 
   #arrived(chunk: Buffer): void {
@@ -331,9 +340,13 @@ export class Session {
 
   /** The memory of the command can be used by the next one. */
   #answered(): void {
+    this.#released();
+    this.#lastActiveMs = this.#parts.monotonic();
+  }
+
+  #released(): void {
     const largeBytes = this.#intake.release();
     if (largeBytes > 0) this.#parts.onLarge(largeBytes);
-    this.#lastActiveMs = this.#parts.monotonic();
   }
 
   /** @returns a promise, which never rejects, when the client must read before there can be more */
@@ -375,7 +388,7 @@ export class Session {
     this.#ending = true;
     clearTimeout(this.#linger);
     this.#writer.close();
-    this.#intake.release();
+    this.#released();
   }
 }
 
