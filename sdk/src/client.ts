@@ -3,6 +3,7 @@ import {
   deleteRecord,
   formatKey,
   llookup,
+  lookup,
   type MetadataChange,
   plookup,
   scan,
@@ -15,6 +16,7 @@ import { ClientError } from "./errors.ts";
 import { logIn } from "./login.ts";
 import { isReserved, keyOf, type OwnedKey } from "./names.ts";
 import { checkSignature, noRecord, parseRecord, parseReply, type StoredRecord } from "./record.ts";
+import { SharedKeys } from "./shared-keys.ts";
 import { decodeEncrypted, decodePublic, type Encoded, encodeEncrypted, encodePublic } from "./value.ts";
 
 export interface ClientOptions extends ConnectOptions {
@@ -67,12 +69,18 @@ export interface Entry extends StoredRecord {
 export class Client implements AsyncDisposable {
   readonly atSign: AtSign;
   readonly #options: ClientOptions;
+  readonly #sharedKeys: SharedKeys;
   #connection: Promise<Connection>;
   #closed = false;
 
   private constructor(options: ClientOptions, connection: Connection) {
     this.atSign = options.atSign;
     this.#options = options;
+    this.#sharedKeys = new SharedKeys({
+      atSign: options.atSign,
+      encryption: options.keys.encryption,
+      send: (step, command) => this.#send(step, command),
+    });
     this.#connection = Promise.resolve(connection);
   }
 
@@ -82,7 +90,7 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Stores a value: encrypted for the owner, or under `public:` in clear and signed.
+   * Stores a value: encrypted for the owner, under `@bob:` for `@bob`, or under `public:` in clear and signed.
    *
    * @throws {ClientError} `invalid` for keys that are not ours to write and values that cannot be stored
    */
@@ -94,7 +102,7 @@ export class Client implements AsyncDisposable {
         advice: "Choose another name, usually NAME.NAMESPACE.",
       });
     }
-    const encoded = this.#encoded(key, value);
+    const encoded = await this.#encoded(key, value);
     const metadata: MetadataChange = { ...encoded.metadata, ...defined({ ttl: ttlMs, ttb: ttbMs }) };
     return await this.#write(
       key,
@@ -104,7 +112,8 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Reads a record of our own, or a public record of another atSign, which our atServer fetches from theirs.
+   * Reads a record of our own, or one that another atSign shares with us or with everybody, which our atServer fetches
+   * from theirs.
    *
    * @throws {ClientError} `not_found`, also for what is expired or not yet there; `corrupt` when decryption or signature fail
    */
@@ -112,15 +121,17 @@ export class Client implements AsyncDisposable {
     const key = keyOf(keyText, this.atSign);
     const text = formatKey(key);
     const ours = key.owner === this.atSign;
-    if (!ours && key.scope !== "public") {
-      throw new ClientError("invalid", `${text}: of another atSign, only public records can be read`, {
-        advice: `Did you mean public:${key.name}${key.owner}?`,
-      });
+    if (!ours && key.sharedWith !== undefined && key.sharedWith !== this.atSign) {
+      throw new ClientError("invalid", `${text} is shared with ${key.sharedWith}, not with ${this.atSign}`);
     }
-    const record = await this.#read(text, ours ? llookup.format({ part: "all", key: text }) : publicLookup(key));
-    if (record.value === undefined || isReserved(key)) return record;
-    if (key.scope === "public") return await this.#readable(record, record.value, key.owner, options);
-    return { ...record, value: decodeEncrypted(record.value, record.metadata, this.#options.keys.selfEncryptionKey) };
+    const record = await this.#read(text, ours ? llookup.format({ part: "all", key: text }) : remoteLookup(key));
+    const { value } = record;
+    if (value === undefined || isReserved(key)) return record;
+    if (key.scope === "public") return await this.#readable(record, value, key.owner, options);
+    return {
+      ...record,
+      value: ours ? await this.#decoded(record, value, key) : await this.#received(record, value, key),
+    };
   }
 
   /** Deletes a record of our own; one that is not there is deleted, too. */
@@ -159,11 +170,41 @@ export class Client implements AsyncDisposable {
     throw new ClientError("invalid", `${formatKey(key)} belongs to ${key.owner}: ${this.atSign} cannot write it`);
   }
 
-  #encoded(key: OwnedKey, value: string): Encoded {
+  async #encoded(key: OwnedKey, value: string): Promise<Encoded> {
     const { encryption, selfEncryptionKey } = this.#options.keys;
     if (key.scope === "public") return encodePublic(value, encryption.privateKey);
-    if (key.scope === "self") return encodeEncrypted(value, selfEncryptionKey);
-    throw new ClientError("invalid", `${formatKey(key)}: sharing with others is not possible yet`);
+    const recipient = this.#recipient(key);
+    return encodeEncrypted(
+      value,
+      recipient === undefined ? selfEncryptionKey : await this.#sharedKeys.toShareWith(recipient),
+    );
+  }
+
+  /** A record of our own. */
+  async #decoded({ metadata }: StoredRecord, value: string, key: OwnedKey): Promise<string> {
+    const recipient = this.#recipient(key);
+    const { selfEncryptionKey } = this.#options.keys;
+    return decodeEncrypted(
+      value,
+      metadata,
+      recipient === undefined ? selfEncryptionKey : await this.#sharedKeys.sharedWith(recipient),
+    );
+  }
+
+  /** A record that its owner shares with us. */
+  async #received({ metadata }: StoredRecord, value: string, { owner }: OwnedKey): Promise<string> {
+    try {
+      return decodeEncrypted(value, metadata, await this.#sharedKeys.sharedBy(owner, metadata));
+    } catch (error) {
+      if (!(error instanceof ClientError && error.reason === "corrupt")) throw error;
+      // Our atServer may hold a copy of a key that has been replaced since.
+      return decodeEncrypted(value, metadata, await this.#sharedKeys.sharedBy(owner, metadata, true));
+    }
+  }
+
+  /** Whom a record of ours is shared with; undefined when with nobody. */
+  #recipient({ sharedWith }: OwnedKey): AtSign | undefined {
+    return sharedWith === this.atSign ? undefined : sharedWith;
   }
 
   /** A public record, decoded, with its signature checked. */
@@ -231,8 +272,9 @@ async function connectAsOwner(options: ClientOptions): Promise<Connection> {
   }
 }
 
-function publicLookup({ name, owner }: OwnedKey): string {
-  return plookup.format({ bypassCache: false, part: "all", name, owner });
+function remoteLookup({ scope, name, owner }: OwnedKey): string {
+  const verb = scope === "public" ? plookup : lookup;
+  return verb.format({ bypassCache: false, part: "all", name, owner });
 }
 
 function checkRegex(regex: string): void {

@@ -206,10 +206,8 @@ describe("a refusal", () => {
   test.each<[string[], number, string]>([
     [["get", "@alice", "public:nick.demo@nobody"], 3, "nobody"],
     [["info", "@nobody"], 3, "does not know @nobody"],
-    [["get", "@alice", "phone.demo@bob"], 2, "only public records can be read"],
     [["put", "@alice", "public:nick.demo@bob", "x"], 2, "belongs to @bob"],
     [["put", "@alice", "public:publickey", "x"], 2, "has a meaning of its own"],
-    [["put", "@alice", "@bob:phone.demo", "x"], 2, "sharing with others is not possible yet"],
     [["put", "@alice", "public:empty.demo", ""], 2, "cannot be empty"],
     [["delete", "@alice", "public:publickey"], 1, "AT0009"],
     [["scan", "@alice", "("], 2, "no regular expression"],

@@ -27,6 +27,7 @@ export const commands: readonly ((register: Register) => void)[] = [
 
 const keyHelp = `
 KEY is NAME.NAMESPACE, for instance phone.demo: encrypted, only its owner can read it.
+@OTHER:NAME.NAMESPACE is shared: encrypted, the owner and @OTHER can read it.
 public:NAME.NAMESPACE is for everybody, in clear text.`;
 
 function addActivate(register: Register): void {
@@ -86,7 +87,10 @@ function addGet(register: Register): void {
     },
   )
     .option("--unverified", "a public value also when its signature does not fit")
-    .addHelpText("after", `${keyHelp}\nA public record of another atSign: public:NAME.NAMESPACE@OTHER.`);
+    .addHelpText(
+      "after",
+      `${keyHelp}\nWhat @OTHER shares with the atSign: NAME.NAMESPACE@OTHER; what is public: public:NAME.NAMESPACE@OTHER.`,
+    );
 }
 
 function addScan(register: Register): void {

@@ -11,6 +11,8 @@ Examples:
   at put @alice phone.demo "+1 555 0100"
   at put @alice public:nick.demo Al
   at get @alice phone.demo
+  at put @alice @bob:room.demo 4711
+  at get @bob room.demo@alice
   at get @bob public:nick.demo@alice
   at scan @alice '\\.demo@'
 
