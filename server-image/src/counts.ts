@@ -5,11 +5,12 @@ export class Counts {
   handshakesFailed = 0;
   idleClosed = 0;
   succeeded = 0;
+  httpRequests = 0;
   readonly failures = new Map<string, number>();
 
   /** Grows with everything that happens. */
   get activity(): number {
-    let sum = this.accepted + this.refused + this.handshakesFailed + this.succeeded;
+    let sum = this.accepted + this.refused + this.handshakesFailed + this.succeeded + this.httpRequests;
     for (const count of this.failures.values()) sum += count;
     return sum;
   }

@@ -113,6 +113,8 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
     identity: files,
     maxConnections: config.maxConnections,
     atSign,
+    store,
+    now,
     dispatcher,
     limits,
     inputBudget,

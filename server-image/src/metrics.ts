@@ -75,6 +75,7 @@ async function declare(sources: Sources): Promise<() => Promise<string>> {
   counter("atserver_refused_connections_total", "Connections beyond the limit", () => counts.refused);
   counter("atserver_idle_closed_connections_total", "Connections closed for being idle", () => counts.idleClosed);
   counter("atserver_failed_handshakes_total", "TLS handshakes that failed", () => counts.handshakesFailed);
+  counter("atserver_http_requests_total", "Requests of HTTP, for WebSocket too", () => counts.httpRequests);
   labelled("atserver_commands_total", "Commands that were run", "verb", sources.verbRuns);
   counter("atserver_replies_total", "Commands that succeeded", () => counts.succeeded);
   labelled("atserver_errors_total", "Commands that were answered by an error", "code", () => counts.failures);

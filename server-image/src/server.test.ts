@@ -1,72 +1,8 @@
-import { connect as connectTcp, type Socket } from "node:net";
-import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
+import { connect as connectTcp } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { one, two } from "@atrium/runtime/tls-files.vectors.ts";
 import { describe, expect, test } from "@jest/globals";
-import type { Certificates } from "./identity/identity.ts";
-import { type AtServer, serve } from "./server.ts";
-import { testServer } from "./testing/atserver.ts";
-
-function certificates(pair: { certificate: string; key: string }): Certificates {
-  return { serving: pair, client: pair, trust: two.certificate, expiresAtMs: 0 };
-}
-
-async function listen({ maxConnections = 200, handshakeMs = 5_000, drainMs = 5_000 } = {}) {
-  const { parts, clock } = testServer();
-  const listeners = new Set<(changed: Certificates) => void>();
-  const identity = {
-    current: certificates(one),
-    onChange(listener: (changed: Certificates) => void) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-  };
-  const server = await serve({
-    ...parts,
-    listen: { host: "127.0.0.1", port: 0 },
-    identity,
-    maxConnections,
-    handshakeMs,
-    drainMs,
-  });
-  return {
-    server,
-    clock,
-    counts: parts.counts,
-    change: (pair: typeof one) => {
-      for (const listener of listeners) listener(certificates(pair));
-    },
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
-  };
-}
-
-function dial({ address }: AtServer, options: ConnectionOptions = {}): TLSSocket {
-  const socket = connect({
-    host: address.host,
-    port: address.port,
-    servername: "one.test",
-    ca: [one.certificate, two.certificate],
-    checkServerIdentity: () => undefined,
-    ...options,
-  });
-  socket.on("error", () => undefined);
-  return socket;
-}
-
-function read(socket: Socket): Promise<string> {
-  return new Promise((resolve) => {
-    socket.once("data", (data) => resolve(data.toString()));
-    socket.once("close", () => resolve(""));
-  });
-}
-
-async function readAll(socket: Socket): Promise<string> {
-  let all = "";
-  socket.on("data", (data) => {
-    all += data;
-  });
-  await new Promise((resolve) => socket.once("close", resolve));
-  return all;
-}
+import { dial, listen, read, readAll } from "./testing/listener.ts";
 
 describe("the listener", () => {
   test.each(["TLSv1.2", "TLSv1.3"] as const)(
@@ -82,13 +18,13 @@ describe("the listener", () => {
     },
   );
 
-  test("takes clients with a certificate, also one that it does not trust, and any offer of ALPN", async () => {
+  test("takes clients with a certificate, also one that it does not trust, and without a name", async () => {
     await using at = await listen();
     for (const options of [
       { cert: two.certificate, key: two.key },
       { cert: one.certificate, key: one.key },
-      { ALPNProtocols: ["http/1.1"] },
       { ALPNProtocols: ["atProtocol/1.0"] },
+      { ALPNProtocols: ["h2", "http/1.1", "atProtocol/1.0"] },
       { servername: "" },
     ]) {
       const socket = dial(at.server, options);
