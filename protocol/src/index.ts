@@ -32,6 +32,7 @@ export {
   type RecordMetadata,
 } from "./metadata.ts";
 export { formatMetadataJson, parseMetadataJson } from "./metadata-json.ts";
+export type { NotifyItems } from "./notify-items.ts";
 export type { Syntax } from "./syntax.ts";
 export { syntaxes, verbOf } from "./syntaxes.ts";
 export { formatTimestamp, parseTimestamp } from "./timestamp.ts";
@@ -42,7 +43,12 @@ export { type ClientConfig, from, readsJsonErrors } from "./verbs/from.ts";
 export { info } from "./verbs/info.ts";
 export { type LlookupParams, llookup, type Part } from "./verbs/llookup.ts";
 export { type LookupParams, lookup } from "./verbs/lookup.ts";
+export { type MonitorParams, monitor } from "./verbs/monitor.ts";
 export { maxNoopMs, noop } from "./verbs/noop.ts";
+export { type NotifyParams, notify } from "./verbs/notify.ts";
+export { type NotifyAllParams, notifyAll } from "./verbs/notify-all.ts";
+export { notifyFetch, notifyRemove, notifyStatus } from "./verbs/notify-id.ts";
+export { type NotifyListParams, notifyList } from "./verbs/notify-list.ts";
 export { type PkamParams, pkam } from "./verbs/pkam.ts";
 export { plookup } from "./verbs/plookup.ts";
 export { type ScanParams, scan } from "./verbs/scan.ts";

@@ -12,7 +12,12 @@ import { from } from "./verbs/from.ts";
 import { info } from "./verbs/info.ts";
 import { llookup } from "./verbs/llookup.ts";
 import { lookup } from "./verbs/lookup.ts";
+import { monitor } from "./verbs/monitor.ts";
 import { noop } from "./verbs/noop.ts";
+import { notify } from "./verbs/notify.ts";
+import { notifyAll } from "./verbs/notify-all.ts";
+import { notifyFetch, notifyRemove, notifyStatus } from "./verbs/notify-id.ts";
+import { notifyList } from "./verbs/notify-list.ts";
 import { pkam } from "./verbs/pkam.ts";
 import { plookup } from "./verbs/plookup.ts";
 import { scan } from "./verbs/scan.ts";
@@ -39,8 +44,13 @@ test.each([
   ["scan:showHidden:true .*", "scan"],
   ["scanner", undefined],
   ["stats3", undefined],
-  ["notify:update:x", undefined],
-  ["monitor .*", undefined],
+  ["notify:update:@bob:x@alice", "notify"],
+  ["notify:all:@bob:x@alice", "notify:all"],
+  ["notify:list", "notify:list"],
+  ["Notify:List:.*", "notify:list"],
+  ["notify:status:1", "notify:status"],
+  ["monitor .*", "monitor"],
+  ["monitor:0 .*", "monitor"],
   ["constructor:x", undefined],
   ["", undefined],
   [":", undefined],
@@ -65,6 +75,21 @@ const lookups = fc.record(
 );
 const readableKeys = ownedKeys.map(formatKey).filter((key) => !/^(?:cached:)?(?:private|local):/.test(key));
 const ids = fc.integer({ min: 1, max: 99 });
+const notificationIds = fc.uuid();
+const notifyItems = {
+  operation: fc.constantFrom("update" as const, "delete" as const),
+  messageType: fc.constantFrom("key" as const, "text" as const),
+  priority: fc.constantFrom("low" as const, "medium" as const, "high" as const),
+  strategy: fc.constant("all" as const),
+  latestN: fc.nat({ max: 999 }),
+  notifier: opaque,
+  ttln: fc.nat(),
+  metadata: metadataChanges,
+  name: word,
+  owner: atSigns,
+};
+const requiredItems = ["operation", "messageType", "metadata", "name", "owner"] as const;
+const days = fc.nat({ max: 20_000 }).map((day) => day * 86_400_000);
 
 /** For each syntax, parameters that it can express. */
 function cases<P>(syntax: Syntax<P>, params: fc.Arbitrary<P>): [string, Syntax<unknown>, fc.Arbitrary<unknown>] {
@@ -117,6 +142,43 @@ const expressible = [
         priority: fc.constantFrom("low", "medium", "high"),
       },
       { requiredKeys: ["key"] },
+    ),
+  ),
+  cases(
+    notify,
+    fc.record(
+      { id: notificationIds, ...notifyItems, to: atSigns, value: values },
+      { requiredKeys: [...requiredItems] },
+    ),
+  ),
+  cases(
+    notifyAll,
+    fc.record(
+      { ...notifyItems, to: fc.uniqueArray(atSigns, { minLength: 1, maxLength: 5 }), value: values },
+      { requiredKeys: [...requiredItems, "to"] },
+    ),
+  ),
+  cases(notifyStatus, fc.record({ id: notificationIds })),
+  cases(notifyFetch, fc.record({ id: notificationIds })),
+  cases(notifyRemove, fc.record({ id: notificationIds })),
+  cases(
+    notifyList,
+    fc.oneof(
+      fc.record({ from: days, regex }, { requiredKeys: [] }).filter((params) => !/^\d/.test(params.regex ?? "")),
+      fc.record({ from: days }).map(({ from }) => ({ from, until: from + 5 * 86_400_000 })),
+    ),
+  ),
+  cases(
+    monitor,
+    fc.record(
+      {
+        strict: flags,
+        selfNotifications: flags,
+        multiplexed: flags,
+        after: fc.nat(),
+        regex: regex.filter((text) => !text.startsWith(":")),
+      },
+      { requiredKeys: [] },
     ),
   ),
   cases(
@@ -220,6 +282,9 @@ describe("takes linear time for", () => {
     "from:@alice:clientConfig:{",
     "stats:3:",
     "config:block:add:@a ",
+    "notify:messageType:text:@bob:",
+    "notify:all:@bob",
+    "monitor ",
   ];
 
   /** Milliseconds for all of these beginnings, at best of some tries. */

@@ -6,7 +6,12 @@ import { from } from "./verbs/from.ts";
 import { info } from "./verbs/info.ts";
 import { llookup } from "./verbs/llookup.ts";
 import { lookup } from "./verbs/lookup.ts";
+import { monitor } from "./verbs/monitor.ts";
 import { noop } from "./verbs/noop.ts";
+import { notify } from "./verbs/notify.ts";
+import { notifyAll } from "./verbs/notify-all.ts";
+import { notifyFetch, notifyRemove, notifyStatus } from "./verbs/notify-id.ts";
+import { notifyList } from "./verbs/notify-list.ts";
 import { pkam } from "./verbs/pkam.ts";
 import { plookup } from "./verbs/plookup.ts";
 import { scan } from "./verbs/scan.ts";
@@ -28,6 +33,13 @@ export const syntaxes = [
   lookup,
   plookup,
   deleteRecord,
+  notify,
+  notifyAll,
+  notifyStatus,
+  notifyList,
+  notifyFetch,
+  notifyRemove,
+  monitor,
   stats,
   config,
 ] as const;
@@ -39,7 +51,7 @@ const verbs: ReadonlySet<string> = new Set(syntaxes.map(({ verb }: Pick<Syntax<u
  * @returns the `verb` of the syntax that reads it; undefined for an unknown command
  */
 export function verbOf(line: string): string | undefined {
-  const [, first = "", second = ""] = /^([a-z]+)(?:\s|:([a-z]+)(?=:)|:|$)/i.exec(normalise(line)) ?? [];
+  const [, first = "", second = ""] = /^([a-z]+)(?:\s|:([a-z]+)(?=:|$)|:|$)/i.exec(normalise(line)) ?? [];
   const both = `${first}:${second}`.toLowerCase();
   if (verbs.has(both)) return both;
   return verbs.has(first) ? first : undefined;

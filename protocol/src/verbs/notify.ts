@@ -1,0 +1,66 @@
+import { type AtSign, parseAtSign } from "../atsign.ts";
+import { ProtocolError } from "../errors.ts";
+import { present } from "../metadata.ts";
+import { formatItems, type NotifyItems, readItems } from "../notify-items.ts";
+import { syntax } from "../syntax.ts";
+
+export interface NotifyParams extends NotifyItems {
+  /** the recipient; undefined for a public record, which is nobody's in particular */
+  readonly to?: AtSign;
+  /** the record's name or, with messageType `text`, the text; as the client wrote it */
+  readonly name: string;
+  readonly owner?: AtSign;
+  readonly value?: string;
+}
+
+/** What a notification is about. */
+export type NotifySubject = Pick<NotifyParams, "name" | "owner" | "value">;
+
+const scopePattern = /:(?:public|(?<to>@[^:@\s]+)):/iy;
+
+/** `notify[:<item>…]:<@recipient>:<name>[<@owner>][:<value>]` — tell another atSign, or one's own apps, of a record. */
+export const notify = syntax<NotifyParams>({
+  verb: "notify",
+  usage: "notify[:id:<id>][:update|:delete][:<option>:<value>…][:<metadata>]:<@atSign>:<key>[<@owner>][:<value>]",
+  pattern: /^notify(?<rest>:.+)$/is,
+  parse({ rest = "" }) {
+    const { items, end } = readItems(rest, 0);
+    scopePattern.lastIndex = end;
+    const scope = scopePattern.exec(rest);
+    const subject = scope && readSubject(rest.slice(end + scope[0].length), items.messageType);
+    if (!subject) return undefined;
+    const { to } = scope.groups ?? {};
+    return { ...items, ...(to !== undefined && { to: parseAtSign(to) }), ...subject };
+  },
+  format({ to, name, owner, value, ...items }) {
+    return `notify${formatItems(items)}:${to ?? "public"}:${formatSubject({ name, ...present({ owner, value }) }, items.messageType)}`;
+  },
+});
+
+const keyPattern = /^(?<name>[^:@\s]+)(?<owner>@[^:@\s]+)?(?::(?<value>.+))?$/s;
+const ownedTextPattern = /^(?<name>[^@]+)(?<owner>@[^:@\s]+)(?::(?<value>.+))?$/s;
+
+/**
+ * The end of the command. A text may have blanks and colons, so there is a value behind it only when an owner stands
+ * between them.
+ *
+ * @returns undefined when it is none
+ */
+export function readSubject(text: string, messageType: NotifyItems["messageType"]): NotifySubject | undefined {
+  if (text === "") return undefined;
+  const match = (messageType === "key" ? keyPattern : ownedTextPattern).exec(text);
+  if (match === null) return messageType === "key" ? undefined : { name: text };
+  const { name = "", owner, value } = match.groups ?? {};
+  return present<NotifySubject>({ name, owner: owner === undefined ? undefined : parseAtSign(owner), value });
+}
+
+/** @throws {ProtocolError} `invalid_syntax` when it would be read as something else */
+export function formatSubject(subject: NotifySubject, messageType: NotifyItems["messageType"]): string {
+  const { name, owner = "", value } = subject;
+  const text = `${name}${owner}${value === undefined ? "" : `:${value}`}`;
+  const back = text === text.trimEnd() ? readSubject(text, messageType) : undefined;
+  if (back?.name !== name || (back.owner ?? "") !== owner || back.value !== value) {
+    throw new ProtocolError("invalid_syntax", `${name.slice(0, 50)} cannot be notified`);
+  }
+  return text;
+}
