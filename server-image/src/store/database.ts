@@ -13,8 +13,8 @@ import {
 import { basename, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
-import { applicationId, schema, schemaVersion } from "./schema.ts";
-import { StoreError } from "./store.ts";
+import { applicationId, migrations, schema, schemaVersion } from "./schema.ts";
+import { StaleEpochError, StoreError } from "./store.ts";
 
 /**
  * How long SQLite itself waits for a lock, and with it the whole process: just long enough for the lock to change hands
@@ -26,11 +26,14 @@ const pageBytes = 4096;
 
 /**
  * The data of one atServer is one file, `store.db`, beside the files that SQLite keeps while it is open. Waits for no
- * lock and changes nothing, except that it makes the file when there is none.
+ * lock and changes nothing, except that it makes the file when there is none, and brings one of an older release up to
+ * date.
  *
- * @throws SQLite's errors, and {StoreError} `corrupt` or `newer` when the file is not one that this release can serve
+ * @param epoch of this process
+ * @throws SQLite's errors; {StoreError} `corrupt` or `newer` when the file is not one that this release can serve;
+ *   {StaleEpochError} when the file is of an older release, and a newer process owns it
  */
-export function openDatabase(directory: string): DatabaseSync {
+export function openDatabase(directory: string, epoch: number): DatabaseSync {
   mkdirSync(directory, { recursive: true });
   const path = databasePath(directory);
   if (!existsSync(path)) create(directory, path);
@@ -40,7 +43,7 @@ export function openDatabase(directory: string): DatabaseSync {
   const db = new DatabaseSync(url, { timeout: lockTimeoutMs, enableDoubleQuotedStringLiterals: false });
   try {
     configure(db);
-    verify(db);
+    verify(db, epoch);
     return db;
   } catch (error) {
     db.close();
@@ -122,15 +125,38 @@ function configure(db: DatabaseSync): void {
   `);
 }
 
-function verify(db: DatabaseSync): void {
+function verify(db: DatabaseSync, epoch: number): void {
   if (pragma(db, "application_id") !== applicationId)
     throw new StoreError("corrupt", "the file is not an Atrium store");
-  const version = pragma(db, "user_version");
-  if (version !== schemaVersion) {
+  const version = Number(pragma(db, "user_version"));
+  if (migrations.has(version)) migrate(db, epoch);
+  else if (version !== schemaVersion) {
     const message = `the data has schema ${version}, this release knows ${schemaVersion}`;
-    throw new StoreError(Number(version) > schemaVersion ? "newer" : "corrupt", message);
+    throw new StoreError(version > schemaVersion ? "newer" : "corrupt", message);
   }
   if (pragma(db, "journal_mode") !== "wal") throw new StoreError("corrupt", "the file has lost its write-ahead log");
+}
+
+/**
+ * All in one transaction, which also takes the data over: a process of the older release that still runs cannot write
+ * into the newer form. It needs room on the disk, and fails without.
+ */
+function migrate(db: DatabaseSync, epoch: number): void {
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    const owner = Number(db.prepare("SELECT epoch FROM meta").get()?.["epoch"]);
+    if (owner > epoch) throw new StaleEpochError(epoch, owner);
+    db.prepare("UPDATE meta SET epoch = ?").run(epoch);
+    // Another process may have done it meanwhile.
+    for (let version = Number(pragma(db, "user_version")); migrations.has(version); version++) {
+      db.exec(`${migrations.get(version)}; PRAGMA user_version = ${version + 1}`);
+    }
+    db.exec("COMMIT");
+  } catch (error) {
+    // SQLite has undone it by itself after some failures.
+    if (db.isTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
 }
 
 function pragma(db: DatabaseSync, name: string): unknown {

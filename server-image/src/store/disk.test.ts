@@ -209,7 +209,7 @@ describe("damage", () => {
       "newer",
       (file) => {
         const db = new DatabaseSync(file);
-        db.exec("PRAGMA user_version = 2");
+        db.exec("PRAGMA user_version = 99");
         db.close();
       },
     ],
@@ -266,10 +266,13 @@ describe("damage", () => {
   test("of a page is an error, not an absent record", async () => {
     const { directory, file } = await filled();
     const page = 4096;
-    const pages = readFileSync(file).length / page;
+    const db = new DatabaseSync(file);
+    const pages = db.prepare("SELECT pageno FROM dbstat WHERE name NOT IN ('sqlite_schema', 'meta')").all();
+    db.close();
     const descriptor = openSync(file, "r+");
-    // The first page holds the schema, the second the state.
-    for (let at = 2; at < pages; at++) writeSync(descriptor, Buffer.alloc(page, 0x5a), 0, page, at * page);
+    for (const { pageno } of pages) {
+      writeSync(descriptor, Buffer.alloc(page, 0x5a), 0, page, (Number(pageno) - 1) * page);
+    }
     closeSync(descriptor);
     await using store = await open(directory);
     expect(() => store.get("key1@alice")).toThrow(expect.objectContaining({ reason: "corrupt" }));

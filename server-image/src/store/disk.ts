@@ -64,7 +64,7 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<Store> {
 }
 
 function open({ directory, epoch, log, writeDeadlineMs = 5_000 }: DiskStoreOptions): Store {
-  const db = openDatabase(directory);
+  const db = openDatabase(directory, epoch);
   try {
     const connection = new Connection(db, epoch);
     const writer = new Writer(connection, log, writeDeadlineMs);

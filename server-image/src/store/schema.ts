@@ -1,8 +1,10 @@
+import { notificationSchema } from "./notification-schema.ts";
+
 /** Marks the file as an Atrium store: "AtSt". */
 export const applicationId = 0x41745374;
 
 /** Raised with every change of the schema that an older release cannot work with. */
-export const schemaVersion = 1;
+export const schemaVersion = 2;
 
 /**
  * A record carries its own entry of the commit log, so that an update touches two pages and no second table; entries of
@@ -17,7 +19,8 @@ export const schema = `
     id INTEGER PRIMARY KEY CHECK (id = 1),
     epoch INTEGER NOT NULL,
     last_commit_id INTEGER NOT NULL,
-    probe BLOB
+    probe BLOB,
+    last_notified_at INTEGER NOT NULL DEFAULT 0
   ) STRICT;
   INSERT INTO meta (id, epoch, last_commit_id) VALUES (1, 0, -1);
 
@@ -39,4 +42,11 @@ export const schema = `
     commit_id INTEGER PRIMARY KEY,
     key TEXT NOT NULL UNIQUE
   ) STRICT;
+
+  ${notificationSchema}
 `;
+
+/** By the version that it begins with: what makes data of that version such of the next one. */
+export const migrations: ReadonlyMap<number, string> = new Map([
+  [1, `ALTER TABLE meta ADD COLUMN last_notified_at INTEGER NOT NULL DEFAULT 0; ${notificationSchema}`],
+]);
