@@ -62,10 +62,16 @@ export function dial({ address }: AtServer, options: ConnectionOptions = {}): TL
   return socket;
 }
 
+/** @returns the next packet; nothing when the connection ends before */
 export function read(socket: Socket): Promise<string> {
   return new Promise((resolve) => {
-    socket.once("data", (data) => resolve(data.toString()));
-    socket.once("close", () => resolve(""));
+    const arrived = (data: Buffer) => {
+      socket.off("close", closed);
+      resolve(data.toString());
+    };
+    const closed = () => resolve("");
+    socket.once("data", arrived);
+    socket.once("close", closed);
   });
 }
 
