@@ -11,12 +11,19 @@ export interface ChannelOptions {
   readonly maxReplyBytes: number;
 }
 
+/** Gets the lines that answer nothing, without prompt, and why there will be no more. */
+export interface Listener {
+  line(text: string): void;
+  failed(error: ClientError): void;
+}
+
 /** What a connection must carry at least while it earns itself more time than `timeoutMs`. */
 const minBytesPerMs = 16;
 const writeBytes = 256 * 1024;
 /** Between replies only a prompt can come, and a prompt is an atSign. */
 const maxPromptBytes = 1024;
 const at = 0x40;
+const notificationPrefix = "notification:";
 
 /**
  * A dialogue of lines with a directory or an atServer: one line out, one line back, one at a time, whatever the
@@ -34,6 +41,7 @@ export class Channel implements AsyncDisposable {
   #greeted = false;
   #moved = 0;
   #failure: ClientError | undefined;
+  #listener: Listener | undefined;
 
   private constructor(stream: Duplex, options: ChannelOptions) {
     this.#stream = stream;
@@ -77,6 +85,23 @@ export class Channel implements AsyncDisposable {
     const { promise, resolve } = Promise.withResolvers<string>();
     this.#turns = this.#turns.then(() => this.#take(line, resolve));
     return promise;
+  }
+
+  /**
+   * Sends one line that is not answered; from then on lines that begin with `notification:` are the listener's.
+   *
+   * @throws {ClientError} when the channel is not usable any more
+   */
+  async listen(line: string, listener: Listener): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#listener = listener;
+    await this.#write(Buffer.from(`${line}\n`));
+  }
+
+  /** Whether the other side may send: a listener that has enough stops it for a while. */
+  set flowing(flowing: boolean) {
+    if (flowing) this.#stream.resume();
+    else this.#stream.pause();
   }
 
   /** Says good-bye and closes; never fails and never takes long. */
@@ -139,12 +164,17 @@ export class Channel implements AsyncDisposable {
     } catch (cause) {
       this.#fail(this.#corrupt("sent a reply that is too long or not UTF-8", cause));
     }
+    if (this.#listener !== undefined) return;
     if (this.#waiting === undefined && this.#splitter.bufferedBytes > maxPromptBytes) {
       this.#fail(this.#corrupt("sent something that nobody asked for"));
     }
   }
 
   #settle(line: string): void {
+    if (this.#listener !== undefined && line.startsWith(notificationPrefix)) {
+      this.#listener.line(line.slice(notificationPrefix.length));
+      return;
+    }
     const waiting = this.#waiting;
     this.#waiting = undefined;
     if (waiting === undefined) this.#fail(this.#corrupt("sent a line that nobody asked for"));
@@ -156,6 +186,7 @@ export class Channel implements AsyncDisposable {
     this.#failure = error;
     this.#waiting?.reject(error);
     this.#waiting = undefined;
+    this.#listener?.failed(error);
     this.#stream.destroy();
   }
 

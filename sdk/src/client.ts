@@ -1,3 +1,5 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import {
   type AtSign,
   deleteRecord,
@@ -5,6 +7,8 @@ import {
   llookup,
   lookup,
   type MetadataChange,
+  notify,
+  notifyStatus,
   plookup,
   scan,
   update,
@@ -14,7 +18,9 @@ import { type ConnectOptions, connect } from "./connect.ts";
 import type { Connection } from "./connection.ts";
 import { ClientError } from "./errors.ts";
 import { logIn } from "./login.ts";
+import { type MonitorOptions, monitor } from "./monitor.ts";
 import { isReserved, keyOf, type OwnedKey } from "./names.ts";
+import type { Notification } from "./notification.ts";
 import { checkSignature, noRecord, parseRecord, parseReply, type StoredRecord } from "./record.ts";
 import { SharedKeys } from "./shared-keys.ts";
 import { decodeEncrypted, decodePublic, type Encoded, encodeEncrypted, encodePublic } from "./value.ts";
@@ -48,6 +54,14 @@ export interface GetOptions {
   /** a public value also when its signature does not fit, as after a write by a client that does not sign */
   readonly unverified?: boolean | undefined;
 }
+
+export interface NotifyOptions {
+  /** for how long it is worth delivering; 15 minutes without it */
+  readonly ttlMs?: number | undefined;
+}
+
+/** How far a notification has come. `errored` is tried again until it has `expired`. */
+export type DeliveryStatus = "queued" | "errored" | "delivered" | "expired";
 
 /** A record whose value is decrypted and decoded. */
 export interface Entry extends StoredRecord {
@@ -157,6 +171,70 @@ export class Client implements AsyncDisposable {
     throw new ClientError("corrupt", "the atServer answered no list of keys");
   }
 
+  /**
+   * Tells another atSign something, encrypted; nothing is stored but on the way. It is accepted once this returns: the
+   * atServer delivers it as soon as the other one can be reached.
+   *
+   * @param keyText with the recipient: `@bob:phone.demo`
+   * @returns its id
+   */
+  async notify(keyText: string, value: string, { ttlMs }: NotifyOptions = {}): Promise<{ id: string; key: string }> {
+    const key = this.#ownKey(keyText);
+    const { sharedWith: to, name, owner } = key;
+    if (to === undefined) {
+      throw new ClientError("invalid", `${formatKey(key)} names nobody to notify`, {
+        advice: `Put the recipient in front: @NAME:${name}.`,
+      });
+    }
+    const { value: encrypted, metadata } = await this.#encoded(key, value);
+    const { isEncrypted, ivNonce } = metadata;
+    const command = notify.format({
+      ...{ id: randomUUID(), operation: "update", messageType: "key", to, name, owner, value: encrypted },
+      ...(ttlMs !== undefined && { ttln: ttlMs }),
+      metadata: defined({ isEncrypted, ivNonce }),
+    });
+    return { id: await this.#send(`notifying ${to}`, command), key: formatKey(key) };
+  }
+
+  /**
+   * How far a notification has come.
+   *
+   * @param waitMs waits so long for its delivery
+   * @throws {ClientError} `not_found` when there is none of that id
+   */
+  async delivery(id: string, { waitMs = 0 }: { waitMs?: number } = {}): Promise<DeliveryStatus> {
+    const deadline = performance.now() + waitMs;
+    for (let pause = 50; ; pause = Math.min(2 * pause, 2_000)) {
+      const status = await this.#send("asking for the delivery", notifyStatus.format({ id }));
+      if (status === "null") throw new ClientError("not_found", `there is no notification ${id}`);
+      if (!["queued", "errored", "delivered", "expired"].includes(status)) {
+        throw new ClientError("corrupt", "the atServer answered no state of a delivery");
+      }
+      const leftMs = deadline - performance.now();
+      // The protocol tells of a delivery only who asks.
+      if (status === "delivered" || status === "expired" || leftMs <= 0) return status as DeliveryStatus;
+      await delay(Math.min(pause, leftMs));
+    }
+  }
+
+  /**
+   * What others notify, and what the owner's other apps do, decrypted, until the signal ends it; over a connection of its
+   * own, which is opened again when it is lost.
+   *
+   * @throws {ClientError} as `open`; `corrupt` when one cannot be decrypted
+   */
+  async *monitor({
+    onLost,
+    ...options
+  }: MonitorOptions & { onLost?: (error: ClientError) => void }): AsyncGenerator<Notification> {
+    const all = monitor({ ...options, onLost, open: () => connectAsOwner(this.#options) });
+    for await (const notification of all) {
+      // Keys are shared this way, too; they are looked up when they are needed.
+      if (/^@[^:]+:shared_key@/.test(notification.key)) continue;
+      yield await this.#opened(notification);
+    }
+  }
+
   /** Closes the connection, and for good: every call fails from now on. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
@@ -192,7 +270,7 @@ export class Client implements AsyncDisposable {
   }
 
   /** A record that its owner shares with us. */
-  async #received({ metadata }: StoredRecord, value: string, { owner }: OwnedKey): Promise<string> {
+  async #received({ metadata }: StoredRecord, value: string, { owner }: Pick<OwnedKey, "owner">): Promise<string> {
     try {
       return decodeEncrypted(value, metadata, await this.#sharedKeys.sharedBy(owner, metadata));
     } catch (error) {
@@ -200,6 +278,18 @@ export class Client implements AsyncDisposable {
       // Our atServer may hold a copy of a key that has been replaced since.
       return decodeEncrypted(value, metadata, await this.#sharedKeys.sharedBy(owner, metadata, true));
     }
+  }
+
+  async #opened(notification: Notification): Promise<Notification> {
+    const { value, metadata, isEncrypted, from } = notification;
+    if (value === undefined || !isEncrypted || notification.isText) return notification;
+    const record = { key: notification.key, value, metadata: { ...metadata, isEncrypted } };
+    return {
+      ...notification,
+      value: await (from === this.atSign
+        ? decodeEncrypted(value, record.metadata, this.#options.keys.selfEncryptionKey)
+        : this.#received(record, value, { owner: from })),
+    };
   }
 
   /** Whom a record of ours is shared with; undefined when with nobody. */

@@ -1,5 +1,5 @@
 import { type AtSign, type ProtocolError, parseError } from "@atrium/protocol";
-import { Channel } from "./channel.ts";
+import { Channel, type Listener } from "./channel.ts";
 import { ClientError } from "./errors.ts";
 import { type Address, dialAddress, formatAddress, type Platform } from "./platform.ts";
 import { openTls } from "./tls.ts";
@@ -55,6 +55,20 @@ export class Connection implements AsyncDisposable {
     if (reply.startsWith("data:")) return reply.slice("data:".length);
     if (reply.startsWith("error:")) throw clientError(parseError(reply), this.#what);
     throw new ClientError("corrupt", `${this.#what} answered neither data nor error`);
+  }
+
+  /**
+   * Sends a command that notifications answer, and nothing else.
+   *
+   * @param listener gets what stands behind `notification:`
+   */
+  listen(command: string, listener: Listener): Promise<void> {
+    return this.#channel.listen(command, listener);
+  }
+
+  /** Whether notifications may come: a listener that has enough stops them for a while. */
+  set flowing(flowing: boolean) {
+    this.#channel.flowing = flowing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -18,8 +18,10 @@ export { type AtKeys, keyFileOf, readKeyFile } from "./atkeys.ts";
 export {
   Client,
   type ClientOptions,
+  type DeliveryStatus,
   type Entry,
   type GetOptions,
+  type NotifyOptions,
   type PutOptions,
   type ScanOptions,
   type Written,
@@ -27,4 +29,6 @@ export {
 export type { ConnectOptions } from "./connect.ts";
 export { ClientError, type Reason } from "./errors.ts";
 export { type Inspection, inspect } from "./inspect.ts";
+export type { MonitorOptions } from "./monitor.ts";
+export type { Notification } from "./notification.ts";
 export { type Address, findPlatform, type Platform, type PlatformSources, readPlatform } from "./platform.ts";

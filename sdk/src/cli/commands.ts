@@ -22,6 +22,8 @@ export const commands: readonly ((register: Register) => void)[] = [
   addGet,
   addScan,
   addDelete,
+  addNotify,
+  addMonitor,
   addInfo,
 ];
 
@@ -117,6 +119,55 @@ function addDelete(register: Register): void {
   ).addHelpText("after", keyHelp);
 }
 
+function addNotify(register: Register): void {
+  register<[string, string, string], { ttl?: number; wait: number }>(
+    "notify <atsign> <key> <value>",
+    "tells another atSign something, and waits for its delivery",
+    async (session, [name, key, value], { ttl, wait }) => {
+      const text = value === "-" ? await readInput(session.stdin) : value;
+      await using client = await session.client(atSignOf(name));
+      const sent = await client.notify(key, text, { ttlMs: ttl });
+      const status = await client.delivery(sent.id, { waitMs: wait });
+      session.result({ ...sent, status }, `${status}   ${sent.id}\n`);
+    },
+  )
+    .addOption(
+      new Option("--ttl <duration>", "forget it when it could not be delivered in this time").argParser(duration),
+    )
+    .addOption(
+      new Option("--wait <duration>", "how long to wait for the delivery").argParser(duration).default(10_000, "10s"),
+    )
+    .addHelpText(
+      "after",
+      `
+KEY is @OTHER:NAME.NAMESPACE; the value is encrypted for @OTHER. Nothing is stored but on the way.
+It goes on being delivered after the wait: queued and errored mean not yet. VALUE - reads it from standard input.`,
+    );
+}
+
+function addMonitor(register: Register): void {
+  register<[string, string | undefined], { since?: number; count?: number }>(
+    "monitor <atsign> [regex]",
+    "prints notifications as they arrive, until Ctrl-C",
+    async (session, [name, regex], { since, count = Number.POSITIVE_INFINITY }) => {
+      await using client = await session.client(atSignOf(name));
+      const { interrupted: signal } = session;
+      const after = since === undefined ? undefined : Date.now() - since;
+      const onLost = () => session.note("at: the connection was lost; connecting again");
+      let left = count;
+      for await (const notification of client.monitor({ regex, after, signal, onLost, selfNotifications: true })) {
+        const { time, from, key, value, operation } = notification;
+        const line = [new Date(time).toISOString(), from, operation, key, value ?? ""].join("   ");
+        session.result(notification, `${printable(line)}\n`);
+        if (--left === 0) break;
+      }
+    },
+  )
+    .addOption(new Option("--since <duration>", "first those that arrived within this time").argParser(duration))
+    .addOption(new Option("--count <number>", "end after so many").argParser(positive))
+    .addHelpText("after", "\nThe regular expression looks at the key and at the sender's name.");
+}
+
 function addInfo(register: Register): void {
   register<[string], object>(
     "info <atsign>",
@@ -131,6 +182,12 @@ function addInfo(register: Register): void {
       session.result(inspection, `${lines.join("\n")}\n`);
     },
   );
+}
+
+function positive(text: string): number {
+  const number = Number(text);
+  if (Number.isSafeInteger(number) && number > 0) return number;
+  throw new InvalidArgumentError("It must be a whole number above 0.");
 }
 
 function duration(text: string): number {

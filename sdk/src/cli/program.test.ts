@@ -20,6 +20,7 @@ async function at(args: string[], { environment = {}, input = "" } = {}) {
     })(),
     stdout: { write: (text) => (stdout += text) },
     stderr: { write: (text) => (stderr += text) },
+    interrupted: () => new AbortController().signal,
     environment: { HOME: place, ...environment },
     currentDirectory: place,
     version: "1.2.3",

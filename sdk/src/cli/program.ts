@@ -14,6 +14,8 @@ Examples:
   at put @alice @bob:room.demo 4711
   at get @bob room.demo@alice
   at get @bob public:nick.demo@alice
+  at notify @alice @bob:door.demo "somebody is there"
+  at monitor @bob
   at scan @alice '\\.demo@'
 
 Where the platform is: --platform, or --directory with --ca, or ATRIUM_PLATFORM, or ATRIUM_DIRECTORY with

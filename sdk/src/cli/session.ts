@@ -10,6 +10,8 @@ export interface Surroundings {
   readonly stdin: AsyncIterable<Uint8Array>;
   readonly stdout: { write(text: string): unknown };
   readonly stderr: { write(text: string): unknown };
+  /** aborted by Ctrl-C, for what goes on until then */
+  readonly interrupted: () => AbortSignal;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly currentDirectory: string;
   readonly version: string;
@@ -41,6 +43,11 @@ export class Session {
     this.#surroundings = surroundings;
     this.#options = options;
     this.#progress = progress;
+  }
+
+  /** Aborted when the user has enough. */
+  get interrupted(): AbortSignal {
+    return this.#surroundings.interrupted();
   }
 
   /** Opens a passphrase-protected key file. */
