@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { NotificationTables } from "./notification-tables.ts";
 import { storeFailure } from "./sqlite-failure.ts";
 import { StaleEpochError } from "./store.ts";
 import { type Meta, Tables } from "./tables.ts";
@@ -6,6 +7,7 @@ import { type Meta, Tables } from "./tables.ts";
 /** Transactions on the data of one Atsign by one process of a given epoch. */
 export class Connection {
   readonly tables: Tables;
+  readonly notifications: NotificationTables;
   readonly #db: DatabaseSync;
   readonly #epoch: number;
   readonly #begin: StatementSync;
@@ -20,6 +22,7 @@ export class Connection {
     this.#db = db;
     this.#epoch = epoch;
     this.tables = new Tables(db);
+    this.notifications = new NotificationTables(db);
     this.#begin = db.prepare("BEGIN IMMEDIATE");
     this.#beginRead = db.prepare("BEGIN");
     this.#endRead = db.prepare("ROLLBACK");

@@ -144,8 +144,8 @@ function verify(db: DatabaseSync, epoch: number): void {
 function migrate(db: DatabaseSync, epoch: number): void {
   db.exec("BEGIN IMMEDIATE");
   try {
-    const owner = Number(db.prepare("SELECT epoch FROM meta").get()?.["epoch"]);
-    if (owner > epoch) throw new StaleEpochError(epoch, owner);
+    const { epoch: owner } = db.prepare("SELECT epoch FROM meta").get() ?? {};
+    if (Number(owner) > epoch) throw new StaleEpochError(epoch, Number(owner));
     db.prepare("UPDATE meta SET epoch = ?").run(epoch);
     // Another process may have done it meanwhile.
     for (let version = Number(pragma(db, "user_version")); migrations.has(version); version++) {

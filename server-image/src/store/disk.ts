@@ -3,6 +3,7 @@ import { backoffMs } from "@atrium/runtime/backoff.ts";
 import type { Log } from "@atrium/runtime/log.ts";
 import { Connection } from "./connection.ts";
 import { openDatabase } from "./database.ts";
+import type { Notifications } from "./notifications.ts";
 import { hasReason, storeFailure } from "./sqlite-failure.ts";
 import {
   type CommitEntry,
@@ -120,6 +121,18 @@ class DiskStore implements Store {
   changes(range: { after: number; limit: number }): CommitEntry[] {
     return this.#read((tables) => tables.changes(range));
   }
+
+  readonly notifications: Notifications = {
+    lastTime: () => this.#read(() => this.#connection.notifications.lastTime()),
+    byId: (id) => this.#read(() => this.#connection.notifications.byId(id)),
+    get: (time) => this.#read(() => this.#connection.notifications.get(time)),
+    inbox: (range) => this.#read(() => this.#connection.notifications.inbox(range)),
+    firstWaiting: (to, now) => this.#read(() => this.#connection.notifications.firstWaiting(to, now)),
+    recipients: (range) => this.#read(() => this.#connection.notifications.recipients(range)),
+    waiting: (range) => this.#read(() => this.#connection.notifications.waiting(range)),
+    expired: (now, limit) => this.#read(() => this.#connection.notifications.expired(now, limit)),
+    counts: () => this.#read(() => this.#connection.notifications.counts()),
+  };
 
   size(): number {
     return this.#read((tables) => tables.bytes());

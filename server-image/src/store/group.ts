@@ -50,7 +50,7 @@ type Run = (connection: Connection, tx: DiskTransaction, change: Waiting["change
 
 function runGroup(connection: Connection, group: readonly Waiting[], run: Run): Committed {
   return connection.transaction((meta) => {
-    const tx = new DiskTransaction(connection.tables, meta.lastCommitId);
+    const tx = new DiskTransaction(connection, meta.lastCommitId);
     const settled: (() => void)[] = [];
     for (const { change, resolve, reject } of group) {
       if (tx.characters > maxCharacters) break;

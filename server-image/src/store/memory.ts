@@ -1,4 +1,6 @@
 import { isLive } from "@atrium/protocol";
+import { NotificationMemory } from "./notification-memory.ts";
+import type { NotificationChanges, Notifications } from "./notifications.ts";
 import {
   assertStorable,
   type CommitEntry,
@@ -28,6 +30,7 @@ class MemoryStore implements Store {
   readonly stale = new Promise<never>(() => undefined);
   readonly #records = new Map<string, StoredRecord>();
   readonly #log = new Map<string, CommitEntry>();
+  readonly #notifications = new NotificationMemory();
   #lastCommitId = -1;
   #closed = false;
 
@@ -79,16 +82,24 @@ class MemoryStore implements Store {
       .slice(0, limit);
   }
 
+  get notifications(): Notifications {
+    this.#assertOpen();
+    return this.#notifications;
+  }
+
   async write<T>(change: (tx: Transaction) => T): Promise<T> {
     this.#assertOpen();
     await turn();
     const before = this.#lastCommitId;
     const undo: Undo[] = [];
-    const tx = new MemoryTransaction(this.#records, this.#log, undo, () => ++this.#lastCommitId);
+    const undoNotifications = this.#notifications.mark();
+    const parts = { records: this.#records, log: this.#log, notifications: this.#notifications };
+    const tx = new MemoryTransaction(parts, undo, () => ++this.#lastCommitId);
     try {
       return change(tx);
     } catch (error) {
       this.#undo(undo);
+      undoNotifications();
       this.#lastCommitId = before;
       throw error;
     } finally {
@@ -124,21 +135,24 @@ class MemoryStore implements Store {
   }
 }
 
+interface Contents {
+  readonly records: Map<string, StoredRecord>;
+  readonly log: Map<string, CommitEntry>;
+  readonly notifications: NotificationChanges;
+}
+
 class MemoryTransaction implements Transaction {
   readonly #records: Map<string, StoredRecord>;
   readonly #log: Map<string, CommitEntry>;
+  readonly #notifications: NotificationChanges;
   readonly #undo: Undo[];
   readonly #nextCommitId: () => number;
   #ended = false;
 
-  constructor(
-    records: Map<string, StoredRecord>,
-    log: Map<string, CommitEntry>,
-    undo: Undo[],
-    nextCommitId: () => number,
-  ) {
+  constructor({ records, log, notifications }: Contents, undo: Undo[], nextCommitId: () => number) {
     this.#records = records;
     this.#log = log;
+    this.#notifications = notifications;
     this.#undo = undo;
     this.#nextCommitId = nextCommitId;
   }
@@ -162,6 +176,11 @@ class MemoryTransaction implements Transaction {
     // The entry of a record that is gone says nothing any more, unless it is the one that says so.
     if (operation === null && this.#log.get(key)?.operation !== "-") this.#log.delete(key);
     return this.#commit(key, operation);
+  }
+
+  get notifications(): NotificationChanges {
+    this.#assertRunning();
+    return this.#notifications;
   }
 
   end(): void {

@@ -35,7 +35,7 @@ export const notificationSchema = `
   CREATE INDEX notification_by_expiry ON notification (expires_at);
   CREATE INDEX notification_inbox ON notification (time) WHERE kind <> 'sent' AND status <> 'removed';
   CREATE INDEX notification_settled ON notification (time) WHERE kind = 'sent' AND waits_for IS NULL;
-  CREATE INDEX notification_queue ON notification (waits_for, time) WHERE waits_for IS NOT NULL;
+  CREATE INDEX notification_queue ON notification (waits_for, time, expires_at) WHERE waits_for IS NOT NULL;
   CREATE INDEX notification_latest ON notification (waits_for, latest_of, time) WHERE latest_of IS NOT NULL;
 
   CREATE TABLE notification_count (

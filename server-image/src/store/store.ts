@@ -1,4 +1,5 @@
 import type { RecordMetadata } from "@atrium/protocol";
+import type { NotificationChanges, Notifications } from "./notifications.ts";
 
 export interface StoredRecord {
   readonly key: string;
@@ -39,7 +40,7 @@ export interface KeyPage {
   readonly next: string | undefined;
 }
 
-/** The data of one Atsign: its records and the log of what changed. Reads see what is durable, and nothing else. */
+/** The data of one Atsign: its records, the log of what changed, and notifications. Reads see what is durable, and nothing else. */
 export interface Store extends AsyncDisposable {
   /** A record whatever its age: callers decide with `isLive`. */
   get(key: string): StoredRecord | undefined;
@@ -54,6 +55,8 @@ export interface Store extends AsyncDisposable {
 
   /** At most `limit` entries of the commit log with ids above `after`, ascending. */
   changes(range: { after: number; limit: number }): CommitEntry[];
+
+  readonly notifications: Notifications;
 
   /** -1 when nothing was ever committed */
   readonly lastCommitId: number;
@@ -104,6 +107,8 @@ export interface Transaction {
    * @returns the commit id; -1 without an entry
    */
   delete(key: string, operation: "-" | null): number;
+
+  readonly notifications: NotificationChanges;
 }
 
 /**

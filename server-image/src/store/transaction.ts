@@ -1,3 +1,4 @@
+import type { NewNotification, NotificationChanges } from "./notifications.ts";
 import { storeFailure } from "./sqlite-failure.ts";
 import {
   assertStorable,
@@ -9,6 +10,11 @@ import {
 } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
+interface AllTables {
+  readonly tables: Tables;
+  readonly notifications: NotificationChanges;
+}
+
 /** Where a transaction stood before a change, so that it can go back there. */
 export interface Mark {
   readonly lastCommitId: number;
@@ -17,6 +23,7 @@ export interface Mark {
 
 /** What changes see of one database transaction, which somebody else begins and ends. */
 export class DiskTransaction implements Transaction {
+  readonly notifications: NotificationChanges;
   readonly #tables: Tables;
   #lastCommitId: number;
   #writes = 0;
@@ -24,8 +31,9 @@ export class DiskTransaction implements Transaction {
   #failure: StoreError | StaleEpochError | undefined;
   #running = false;
 
-  constructor(tables: Tables, lastCommitId: number) {
+  constructor({ tables, notifications }: AllTables, lastCommitId: number) {
     this.#tables = tables;
+    this.notifications = this.#guarded(notifications);
     this.#lastCommitId = lastCommitId;
   }
 
@@ -81,6 +89,33 @@ export class DiskTransaction implements Transaction {
   delete(key: string, operation: "-" | null): number {
     assertStorable({ key, value: undefined });
     return this.#write(operation, (commitId) => this.#tables.delete(key, operation === null ? null : commitId));
+  }
+
+  /** The same changes, within the bounds of this transaction. */
+  #guarded(tables: NotificationChanges): NotificationChanges {
+    const read = <A extends unknown[], T>(access: (...args: A) => T) => {
+      return (...args: A): T => this.#do(() => access(...args));
+    };
+    const write = <A extends unknown[], T>(access: (...args: A) => T) => {
+      return read((...args: A): T => {
+        this.#writes++;
+        return access(...args);
+      });
+    };
+    return {
+      add: write((notification: NewNotification, now: number) => {
+        assertStorable({ key: notification.key, value: notification.value });
+        this.#characters += notification.value?.length ?? 0;
+        return tables.add(notification, now);
+      }),
+      load: read((kind, peer) => tables.load(kind, peer)),
+      totals: read((kind) => tables.totals(kind)),
+      oldestSettled: read((limit) => tables.oldestSettled(limit)),
+      settle: write((time, outcome) => tables.settle(time, outcome)),
+      supersede: write((of) => tables.supersede(of)),
+      remove: write((id) => tables.remove(id)),
+      forget: write((times) => tables.forget(times)),
+    };
   }
 
   #write(operation: Operation | null, access: (commitId: number) => void): number {
