@@ -9,7 +9,7 @@ export {
   verifyPkam,
 } from "./auth.ts";
 export { type ErrorName, errors, formatError, maxErrorBytes, ProtocolError, parseError } from "./errors.ts";
-export { decodeLine, LineSplitter, maxLineBytes, stripPrompt } from "./framing.ts";
+export { decodeLine, freeLine, LineSplitter, maxLineBytes, stripPrompt } from "./framing.ts";
 export {
   checkKeyLength,
   checkUpdatable,
@@ -35,7 +35,7 @@ export { formatMetadataJson, parseMetadataJson } from "./metadata-json.ts";
 export type { NotifyItems } from "./notify-items.ts";
 export type { Syntax } from "./syntax.ts";
 export { syntaxes, verbOf } from "./syntaxes.ts";
-export { formatTimestamp, parseTimestamp } from "./timestamp.ts";
+export { formatTimestamp, parseTimestamp, writableInstant } from "./timestamp.ts";
 export { type ConfigParams, config } from "./verbs/config.ts";
 export { cram } from "./verbs/cram.ts";
 export { type DeleteParams, deleteRecord, type Priority } from "./verbs/delete.ts";

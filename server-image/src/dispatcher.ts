@@ -14,10 +14,14 @@ interface Entry {
 /** Finds the verb of a command, checks that the connection may use it, and runs it. */
 export class Dispatcher {
   readonly #entries: ReadonlyMap<string, Entry>;
+  /** those whose name does not begin that of another, too */
+  readonly #alone: ReadonlyMap<string, Entry>;
   readonly #parts: Parts;
 
   constructor(verbs: readonly AnyVerb[], parts: Parts) {
     this.#entries = new Map(verbs.map((verb) => [verb.syntax.verb, { verb, runs: 0 }]));
+    const names = [...this.#entries.keys()];
+    this.#alone = new Map([...this.#entries].filter(([name]) => !names.some((other) => other.startsWith(`${name}:`))));
     this.#parts = parts;
   }
 
@@ -59,10 +63,8 @@ export class Dispatcher {
     const colon = line.indexOf(":");
     const first = colon === -1 ? line : line.slice(0, colon);
     // As nearly all commands are written; verbOf knows the other ways, and the verbs of two words.
-    if (first !== "update" || !/^update:meta/i.test(line)) {
-      const entry = this.#entries.get(first);
-      if (entry !== undefined) return entry;
-    }
+    const entry = this.#alone.get(first) ?? (/^update:(?!meta)/.test(line) ? this.#entries.get(first) : undefined);
+    if (entry !== undefined) return entry;
     const name = verbOf(line);
     return name === undefined ? undefined : this.#entries.get(name);
   }

@@ -1,4 +1,5 @@
 import { performance } from "node:perf_hooks";
+import { ProtocolError } from "@atrium/protocol";
 import { SettingsError } from "@atrium/runtime/config.ts";
 
 import { announce, type End, exitCode, terminated } from "@atrium/runtime/lifecycle.ts";
@@ -17,6 +18,7 @@ import type { Identity } from "./identity/identity.ts";
 import { defaultLimits } from "./limits.ts";
 import { relieveMemory } from "./memory-relief.ts";
 import { metricsText } from "./metrics.ts";
+import { Notifications } from "./notifications/notifications.ts";
 import { dialer } from "./outbound/dial.ts";
 import { DirectoryClient } from "./outbound/directory.ts";
 import { Peers } from "./outbound/peers.ts";
@@ -26,6 +28,7 @@ import { ensureSigningKeys } from "./signing-keys.ts";
 import { openDiskStore } from "./store/disk.ts";
 import { StaleEpochError } from "./store/store.ts";
 import { verbs } from "./verbs/index.ts";
+import type { Parts } from "./verbs/verb.ts";
 
 /** How the process ends by itself. A signal has the code that signals have. */
 const exitCodes = { failed: 1, badSettings: 78, staleEpoch: 76 } as const;
@@ -93,15 +96,28 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
   const directory = new DirectoryClient({ directory: config.directory, dial, log, monotonic });
   await using _sweep = sweepExpired({ store, log, now });
 
+  const peers = new Peers({ directory, pool: outbound });
+  const endConnections: Parts["endConnections"] = (test) => server?.endConnections(test);
+  await using notifications = new Notifications({
+    atSign,
+    store,
+    peers: { askAs: (to) => Promise.reject(new ProtocolError("unable_to_connect", `${to} cannot be reached yet`)) },
+    budget: outputBudgets.others,
+    monitorBudget: outputBudgets.owner,
+    endConnections,
+    log,
+    now,
+  });
   dispatcher = new Dispatcher(verbs, {
-    peers: new Peers({ directory, pool: outbound }),
+    peers,
+    notifications,
     atSign,
     store,
     identity: files,
     blockList,
     access,
     connections,
-    endConnections: (test) => server?.endConnections(test),
+    endConnections,
     log,
     now,
     monotonic,
@@ -125,6 +141,7 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
     monotonic,
   });
   server = listener;
+  await notifications.resume();
   announce({ main: listener.address, health: health.address });
   log.info({ atSign, host, port: config.port, main: listener.address, health: health.address }, "serving");
   const end = await ended;

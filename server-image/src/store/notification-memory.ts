@@ -120,11 +120,11 @@ export class NotificationMemory implements Notifications, NotificationChanges {
     return sum(this.#rows.filter((row) => row.kind === kind));
   }
 
-  settle(time: number, { status, attempts }: Parameters<NotificationChanges["settle"]>[1]): void {
+  settle(time: number, outcome: "delivered" | "errored" | "refused"): void {
     this.#change((row) => {
-      const mayBe = row.waits || (row.status === "superseded" && status === "delivered");
+      const mayBe = row.waits || (row.status === "superseded" && outcome === "delivered");
       if (row.time !== time || !mayBe) return row;
-      return { ...row, status, attempts, waits: row.waits && status === "errored" };
+      return { ...row, status: outcome, attempts: row.attempts + 1, waits: row.waits && outcome === "errored" };
     });
   }
 

@@ -163,14 +163,13 @@ export class NotificationTables implements Notifications, NotificationChanges {
     return { count, bytes };
   }
 
-  settle(time: number, { status, attempts }: Parameters<NotificationChanges["settle"]>[1]): void {
-    const waits = status === "errored" ? "" : ", waits_for = NULL, latest_of = NULL";
-    // One that was removed or superseded meanwhile may be delivered after all, and does not wait again.
+  settle(time: number, outcome: "delivered" | "errored" | "refused"): void {
+    // One that was superseded meanwhile may be delivered after all; it does not wait again.
     this.#run(
-      `UPDATE notification SET status = ?, attempts = ?${waits} WHERE time = ? AND kind = 'sent' AND status <> 'removed'
-        AND (waits_for IS NOT NULL OR status = 'superseded' AND ?1 = 'delivered')`,
-      status,
-      attempts,
+      `UPDATE notification SET status = ?1, attempts = attempts + 1,
+        waits_for = iif(?1 = 'errored', waits_for, NULL), latest_of = iif(?1 = 'errored', latest_of, NULL)
+      WHERE time = ?2 AND (waits_for IS NOT NULL OR status = 'superseded' AND ?1 = 'delivered')`,
+      outcome,
       time,
     );
   }

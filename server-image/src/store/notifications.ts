@@ -114,8 +114,8 @@ export interface NotificationChanges {
 
   totals(kind: NotificationKind): NotificationLoad;
 
-  /** Notes how a delivery went. With any other status than `errored` it does not wait any longer. */
-  settle(time: number, outcome: { status: Exclude<NotificationStatus, "queued" | "removed">; attempts: number }): void;
+  /** Notes how an attempt to deliver went. With any other outcome than `errored` it does not wait any longer. */
+  settle(time: number, outcome: "delivered" | "errored" | "refused"): void;
 
   /** Of what waits for `to` by a `notifier` with strategy `latest`, all but the newest `count` become `superseded`. */
   supersede(of: { to: AtSign; notifier: string; count: number }): void;

@@ -8,6 +8,7 @@ import type { ShownCertificate } from "../connection.ts";
 import { Counts } from "../counts.ts";
 import { Dispatcher } from "../dispatcher.ts";
 import { defaultLimits, type Limits } from "../limits.ts";
+import { Notifications } from "../notifications/notifications.ts";
 import { Session, type SessionParts } from "../session.ts";
 import { memoryStore } from "../store/memory.ts";
 import type { Store } from "../store/store.ts";
@@ -28,6 +29,8 @@ interface Options {
   readonly limits?: Partial<Limits>;
   readonly store?: Store;
   readonly peers?: Parts["peers"];
+  /** takes what is notified to other atSigns */
+  readonly askAs?: (atSign: AtSign, command: string) => Promise<string>;
   readonly heldBytes?: number;
   readonly log?: Log;
   // biome-ignore lint/suspicious/noExplicitAny: verbs of a test have whatever parameters they have
@@ -40,6 +43,7 @@ export function testServer({
   limits = {},
   store = memoryStore(),
   peers = { ask: async () => Promise.reject(new Error("no peers here")) },
+  askAs = async () => Promise.reject(new Error("no peers here")),
   heldBytes = 20_480_000,
   log = silent,
   extraVerbs = [],
@@ -62,17 +66,29 @@ export function testServer({
     },
   };
   const sessions = new Set<Session>();
+  const endConnections: Parts["endConnections"] = (test) => {
+    for (const session of sessions) if (test(session.connection)) session.end();
+  };
+  const notifications = new Notifications({
+    atSign,
+    store,
+    peers: { askAs },
+    budget: new ByteBudget(heldBytes),
+    monitorBudget: new ByteBudget(heldBytes),
+    endConnections,
+    log,
+    now,
+  });
   const dispatcher = new Dispatcher([...verbs, ...extraVerbs], {
     atSign,
     store,
+    notifications,
     identity,
     blockList: new BlockList({ store, atSign, now }),
     access: new AccessCounts({ owner: atSign, now }),
     peers,
     connections: () => ({ inbound: 1, outbound: 0 }),
-    endConnections: (test) => {
-      for (const session of sessions) if (test(session.connection)) session.end();
-    },
+    endConnections,
     log,
     now,
     monotonic,

@@ -8,6 +8,7 @@ import {
   deleteRecord as syntax,
 } from "@atrium/protocol";
 import { deleteActivationSecret } from "../activation.ts";
+import { notifyRecipient, recipientOf } from "../notifications/auto-notify.ts";
 import type { StoredRecord } from "../store/store.ts";
 import { verb } from "./verb.ts";
 
@@ -15,8 +16,8 @@ import { verb } from "./verb.ts";
 export const deleteRecord = verb({
   syntax,
   allow: ["owner"],
-  async handle({ key, force = false }, parts) {
-    const { atSign, store, now } = parts;
+  async handle({ key, force = false, priority }, parts) {
+    const { atSign, store, notifications, now } = parts;
     if (key === "privatekey:at_secret") {
       await deleteActivationSecret(parts);
       return "-1";
@@ -25,8 +26,11 @@ export const deleteRecord = verb({
     const operation = isCommitted(key) ? "-" : null;
     const commitId = await store.write((tx) => {
       assertMutable(tx.get(key), force, now());
+      notifyRecipient(tx, key, { operation: "delete", priority }, parts);
       return tx.delete(key, operation);
     });
+    if (recipientOf(key, atSign) !== undefined) notifications.committed();
+    notifications.recordChanged(commitId, "delete");
     return String(commitId);
   },
 });

@@ -5,7 +5,12 @@ import { from } from "./from.ts";
 import { info } from "./info.ts";
 import { llookup } from "./llookup.ts";
 import { lookup } from "./lookup.ts";
+import { monitor } from "./monitor.ts";
 import { noop } from "./noop.ts";
+import { notify } from "./notify.ts";
+import { notifyAll } from "./notify-all.ts";
+import { notifyFetch, notifyRemove, notifyStatus } from "./notify-id.ts";
+import { notifyList } from "./notify-list.ts";
 import { pkam } from "./pkam.ts";
 import { plookup } from "./plookup.ts";
 import { scan } from "./scan.ts";
@@ -27,6 +32,13 @@ export const verbs = [
   lookup,
   plookup,
   deleteRecord,
+  notify,
+  notifyAll,
+  notifyStatus,
+  notifyList,
+  notifyFetch,
+  notifyRemove,
+  monitor,
   stats,
   config,
 ] as const;

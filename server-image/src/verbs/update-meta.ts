@@ -1,5 +1,5 @@
-import { checkUpdatable, isCommitted, updateMeta as syntax } from "@atrium/protocol";
-import { next } from "./update.ts";
+import { checkUpdatable, updateMeta as syntax } from "@atrium/protocol";
+import { put } from "./update.ts";
 import { verb } from "./verb.ts";
 
 /** Changes the metadata of a record and keeps its value; makes a record without a value where there is none. */
@@ -8,7 +8,6 @@ export const updateMeta = verb({
   allow: ["owner"],
   handle({ key, metadata }, parts) {
     checkUpdatable(key, parts.atSign);
-    const operation = isCommitted(key) ? "#" : null;
-    return parts.store.write((tx) => String(tx.put(next(tx.get(key), key, undefined, metadata, parts), operation)));
+    return put(key, undefined, metadata, parts);
   },
 });

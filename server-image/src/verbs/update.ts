@@ -7,6 +7,7 @@ import {
   ProtocolError,
   update as syntax,
 } from "@atrium/protocol";
+import { notifyRecipient, recipientOf } from "../notifications/auto-notify.ts";
 import { hasExpired } from "../records.ts";
 import type { StoredRecord } from "../store/store.ts";
 import { type Parts, verb } from "./verb.ts";
@@ -17,10 +18,33 @@ export const update = verb({
   allow: ["owner"],
   handle({ key, value, metadata }, parts) {
     checkUpdatable(key, parts.atSign);
-    const operation = isCommitted(key) ? "*" : null;
-    return parts.store.write((tx) => String(tx.put(next(tx.get(key), key, value, metadata, parts), operation)));
+    return put(key, value, metadata, parts);
   },
 });
+
+/**
+ * Writes a record, and tells whoever it is shared with.
+ *
+ * @param value undefined keeps the one that is there
+ * @returns the commit id, once it is durable
+ */
+export async function put(
+  key: string,
+  value: string | undefined,
+  change: MetadataChange,
+  parts: Parts,
+): Promise<string> {
+  const { store, notifications } = parts;
+  const operation = isCommitted(key) ? (value === undefined ? "#" : "*") : null;
+  const commitId = await store.write((tx) => {
+    const record = next(tx.get(key), key, value, change, parts);
+    notifyRecipient(tx, key, { value, metadata: record.metadata }, parts);
+    return tx.put(record, operation);
+  });
+  if (recipientOf(key, parts.atSign) !== undefined) notifications.committed();
+  notifications.recordChanged(commitId, "update");
+  return String(commitId);
+}
 
 /**
  * The record after a write.
@@ -28,7 +52,7 @@ export const update = verb({
  * @param value undefined keeps the one that is there
  * @throws {ProtocolError} `illegal_state` for an immutable record
  */
-export function next(
+function next(
   stored: StoredRecord | undefined,
   key: string,
   value: string | undefined,

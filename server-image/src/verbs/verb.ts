@@ -4,6 +4,7 @@ import type { AccessCounts } from "../access-counts.ts";
 import type { BlockList } from "../block-list.ts";
 import type { Connection, State } from "../connection.ts";
 import type { Identity } from "../identity/identity.ts";
+import type { Notifications } from "../notifications/notifications.ts";
 import type { Peers } from "../outbound/peers.ts";
 import type { Store } from "../store/store.ts";
 
@@ -16,6 +17,7 @@ export interface Parts {
   readonly blockList: BlockList;
   readonly access: AccessCounts;
   readonly peers: Pick<Peers, "ask">;
+  readonly notifications: Notifications;
   /** Closes the connections for which `test` holds. */
   readonly endConnections: (test: (connection: Connection) => boolean) => void;
   readonly connections: () => { readonly inbound: number; readonly outbound: number };

@@ -1,0 +1,49 @@
+import { type AtSign, ProtocolError } from "@atrium/protocol";
+import type { NotificationChanges, NotificationKind } from "../store/notifications.ts";
+
+/** How long a notification lives whose sender does not say. */
+export const defaultLifeMs = 15 * 60_000;
+/** Whatever its sender says: nothing is kept for ever. */
+const maxLifeMs = 30 * 86_400_000;
+
+/** @param ttlnMs as its sender says; 0 as if it did not */
+export function lifeOf(ttlnMs = 0): number {
+  return ttlnMs === 0 ? defaultLifeMs : Math.min(ttlnMs, maxLifeMs);
+}
+
+/**
+ * How much may be there at once, so that nobody fills the disk: what one sender has here, what waits for one recipient,
+ * what the owner's apps tell each other; and all of a kind together.
+ */
+export const bounds = {
+  perPeer: { count: 10_000, bytes: 32 * 1024 * 1024 },
+  total: { count: 100_000, bytes: 256 * 1024 * 1024 },
+} as const;
+
+/** Sent ones that need not be known any more are forgotten so many at a time. */
+const forgottenAtOnce = 16;
+
+/**
+ * @param peer of whom this is one more
+ * @throws {ProtocolError} `paused` when there is no room for it: the sender may try again later
+ */
+export function assertRoom(changes: NotificationChanges, kind: NotificationKind, peer: AtSign): void {
+  if (isOver(changes.load(kind, peer), bounds.perPeer)) throw noRoom(`too many notifications ${whose(kind, peer)}`);
+  if (!isOver(changes.totals(kind), bounds.total)) return;
+  // How the delivery of the oldest went is not asked for any more.
+  const settled = kind === "sent" ? changes.oldestSettled(forgottenAtOnce) : [];
+  if (settled.length === 0) throw noRoom("too many notifications");
+  changes.forget(settled);
+}
+
+function isOver(load: { count: number; bytes: number }, bound: { count: number; bytes: number }): boolean {
+  return load.count >= bound.count || load.bytes >= bound.bytes;
+}
+
+function whose(kind: NotificationKind, peer: AtSign): string {
+  return kind === "sent" ? `wait for ${peer}` : `of ${peer} are here`;
+}
+
+function noRoom(detail: string): ProtocolError {
+  return new ProtocolError("paused", detail, { closes: false });
+}

@@ -1,0 +1,76 @@
+import { type AtSign, type ErrorName, notify, ProtocolError } from "@atrium/protocol";
+import type { ByteBudget } from "../byte-budget.ts";
+import type { NotificationPlace, Notifications, StoredNotification } from "../store/notifications.ts";
+
+export interface DeliveryParts {
+  readonly store: { readonly notifications: Pick<Notifications, "get"> };
+  readonly peers: {
+    /** @returns what stood behind `data:` */
+    askAs(atSign: AtSign, command: string): Promise<string>;
+  };
+  /** for large notifications */
+  readonly budget: ByteBudget;
+}
+
+/** Up to here a notification takes no share of the budget. */
+const smallBytes = 65_536;
+const turnMs = 30_000;
+
+/**
+ * What a recipient answers that will never take this notification, however often it is tried. Everything else may pass:
+ * it was not reached, is busy, or blocks us for now.
+ */
+const refusals: ReadonlySet<ErrorName> = new Set([
+  "invalid_syntax",
+  "buffer_limit",
+  "unauthorized",
+  "invalid_key",
+  "illegal_arguments",
+]);
+
+export function isRefusal(error: unknown): error is ProtocolError {
+  return error instanceof ProtocolError && refusals.has(error.error);
+}
+
+/**
+ * Delivers a notification to its recipient, who knows it by its id when it comes a second time.
+ *
+ * @throws {ProtocolError} why it was not delivered
+ */
+export async function deliver(place: NotificationPlace, { store, peers, budget }: DeliveryParts): Promise<void> {
+  using _room = await room(place.size, budget);
+  const notification = store.notifications.get(place.time);
+  // The owner removed it meanwhile.
+  if (notification === undefined) return;
+  const reply = await peers.askAs(notification.to, deliveryLine(notification));
+  if (reply !== "success") throw new ProtocolError("socket", `${notification.to} did not take the notification`);
+}
+
+async function room(size: number, budget: ByteBudget): Promise<Disposable> {
+  if (size <= smallBytes) return { [Symbol.dispose]: () => undefined };
+  const lease = await budget.turn(Math.min(size, budget.capBytes), turnMs);
+  if (lease === undefined) throw new ProtocolError("paused", "too many large notifications are on their way");
+  return { [Symbol.dispose]: () => lease.release() };
+}
+
+/** The command for the recipient's atServer. */
+export function deliveryLine(notification: StoredNotification): string {
+  const { id, operation, messageType, notifier, lifeMs, isEncrypted, metadata, to, key, value } = notification;
+  const { createdAt, updatedAt, ...told } = metadata;
+  const at = key.lastIndexOf("@");
+  const scope = `${to}:`;
+  const owned = at > scope.length && messageType === "key";
+  return notify.format({
+    id,
+    operation,
+    messageType,
+    notifier,
+    ttln: lifeMs,
+    metadata: { ...told, isEncrypted },
+    to,
+    name: key.slice(scope.length, owned ? at : undefined),
+    // A value behind a text is only known for one by an owner between them.
+    ...((owned || value !== undefined) && { owner: owned ? (key.slice(at) as AtSign) : notification.from }),
+    ...(value !== undefined && { value }),
+  });
+}

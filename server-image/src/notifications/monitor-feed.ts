@@ -1,0 +1,127 @@
+import { setImmediate as turn } from "node:timers/promises";
+import type { Log } from "@atrium/runtime/log.ts";
+import type { ByteBudget } from "../byte-budget.ts";
+import type { Connection } from "../connection.ts";
+import type { NotificationPlace, StoredNotification } from "../store/notifications.ts";
+import type { Store } from "../store/store.ts";
+import { notificationJson, notificationLine } from "./json.ts";
+
+export interface FeedParts {
+  readonly store: Pick<Store, "notifications">;
+  /** for large notifications */
+  readonly budget: ByteBudget;
+  readonly endConnections: (test: (connection: Connection) => boolean) => void;
+  readonly log: Log;
+  readonly now: () => number;
+  /** the line that says how far the commit log is */
+  readonly statistics: () => string;
+}
+
+export interface Wish {
+  /** epoch milliseconds: what arrived later */
+  readonly after: number;
+  readonly selfNotifications: boolean;
+  readonly wants: (notification: StoredNotification) => boolean;
+}
+
+const pageSize = 32;
+/** Up to here a notification takes no share of the budget. */
+const smallBytes = 65_536;
+const turnMs = 30_000;
+
+/**
+ * What one monitor is told. It is a place in the store: what lies behind it is read and written as fast as the client
+ * takes it, old and new alike, so nothing is kept in memory, nothing overtakes and nothing comes twice.
+ */
+export class MonitorFeed {
+  readonly #connection: Connection;
+  readonly #wish: Wish;
+  readonly #parts: FeedParts;
+  #after: number;
+  #running = false;
+  #statisticsDue = false;
+  #stopped = false;
+
+  constructor(connection: Connection, wish: Wish, parts: FeedParts) {
+    this.#connection = connection;
+    this.#wish = wish;
+    this.#parts = parts;
+    this.#after = wish.after;
+  }
+
+  /** There may be more in the store. */
+  wake(): void {
+    if (!this.#running) void this.#run();
+  }
+
+  /** The client is to be told how far the commit log is. */
+  tell(): void {
+    this.#statisticsDue = true;
+    this.wake();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  get #active(): boolean {
+    return !this.#stopped && this.#connection.channel.open && this.#connection.state === "owner";
+  }
+
+  /** Never rejects. */
+  async #run(): Promise<void> {
+    this.#running = true;
+    try {
+      while (this.#active) {
+        if (this.#statisticsDue) await this.#tellNow();
+        const page = this.#parts.store.notifications.inbox({ after: this.#after, limit: pageSize });
+        for (const place of page) {
+          if (!this.#active) return;
+          await this.#show(place);
+          this.#after = place.time;
+          if (this.#statisticsDue) await this.#tellNow();
+        }
+        if (page.length === 0 && !this.#statisticsDue) return;
+        // Others have their turn, this client's own commands among them.
+        if (page.length === pageSize) await turn();
+      }
+    } catch (error) {
+      // Its client comes back, and says from where on.
+      this.#parts.log.warn({ err: error }, "a monitor failed");
+      this.#parts.endConnections((connection) => connection === this.#connection);
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async #tellNow(): Promise<void> {
+    this.#statisticsDue = false;
+    await this.#connection.channel.push(this.#parts.statistics());
+  }
+
+  async #show(place: NotificationPlace): Promise<void> {
+    if (place.kind === "self" && !this.#wish.selfNotifications) return;
+    if (place.size <= smallBytes) {
+      await this.#write(place);
+      return;
+    }
+    const { budget } = this.#parts;
+    while (this.#active) {
+      const lease = await budget.turn(Math.min(place.size, budget.capBytes), turnMs);
+      if (lease === undefined) continue;
+      try {
+        await this.#write(place);
+        return;
+      } finally {
+        lease.release();
+      }
+    }
+  }
+
+  async #write({ time }: NotificationPlace): Promise<void> {
+    const { store, now } = this.#parts;
+    const notification = store.notifications.get(time);
+    if (notification === undefined || notification.expiresAt <= now() || !this.#wish.wants(notification)) return;
+    await this.#connection.channel.push(notificationLine(notificationJson(notification)));
+  }
+}

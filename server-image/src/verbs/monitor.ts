@@ -1,0 +1,19 @@
+import { monitor as syntax } from "@atrium/protocol";
+import { notificationTest } from "../notifications/filter.ts";
+import { verb } from "./verb.ts";
+
+/**
+ * Pushes notifications to this connection as they arrive, from a time on or from now on. There is no reply but a line of
+ * statistics, by which a client knows that it is told from now on.
+ */
+export const monitor = verb({
+  syntax,
+  allow: ["owner"],
+  async handle({ after, regex, selfNotifications = false }, { store, notifications }, connection) {
+    const wants = await notificationTest(regex, connection);
+    connection.monitoring = true;
+    const wish = { after: after ?? store.notifications.lastTime(), selfNotifications, wants };
+    notifications.watch(connection, wish);
+    return { kind: "nothing" };
+  },
+});
