@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { decodeLine, LineSplitter, maxLineBytes, stripPrompt } from "./framing.ts";
+import { decodeLine, freeLine, LineSplitter, maxLineBytes, stripPrompt } from "./framing.ts";
 
 /** Every line, after the bytes came in pieces of one size. */
 function split(bytes: Uint8Array, pieceBytes: number, splitter = new LineSplitter()): Buffer[] {
@@ -83,6 +83,26 @@ test("the limit may be changed", () => {
   splitter.push(Buffer.from("12345678"));
   splitter.maxLineBytes = 100;
   expect(splitter.push(Buffer.from("9012\n")).map(String)).toEqual(["123456789012"]);
+});
+
+test("a line that was gathered can be freed, one that shares its memory with others cannot", () => {
+  const splitter = new LineSplitter();
+  const chunk = Buffer.from("b\nc\n");
+  expect(splitter.push(Buffer.from("a"))).toEqual([]);
+  const lines = splitter.push(chunk);
+  expect(lines.map(String)).toEqual(["ab", "c"]);
+  for (const line of lines) freeLine(line);
+  expect(lines.map(String)).toEqual(["", "c"]);
+  expect(String(chunk)).toBe("b\nc\n");
+});
+
+test("an unfinished line can be given up", () => {
+  const splitter = new LineSplitter();
+  splitter.clear();
+  splitter.push(Buffer.from("abc"));
+  splitter.clear();
+  expect([splitter.bufferedBytes, splitter.peek(9)]).toEqual([0, Buffer.alloc(0)]);
+  expect(splitter.push(Buffer.from("d\n")).map(String)).toEqual(["d"]);
 });
 
 test("the default limit is that of the protocol, to the byte", () => {

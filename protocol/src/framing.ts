@@ -6,23 +6,26 @@ export const maxLineBytes = 10_240_000;
 
 const newline = 0x0a;
 const carriageReturn = 0x0d;
+const nothing = Buffer.allocUnsafeSlow(0);
+/** Memory that one line has for itself. */
+const gathered = new WeakSet<ArrayBufferLike>();
 
-/** Chunks below this size are gathered in blocks: a line that trickles in must not cost an object per byte. */
-const smallChunkBytes = 4096;
-const blockBytes = 16_384;
+/**
+ * How much memory an unfinished line gets: enough for nearly all, then enough for what anybody may send, then as much as
+ * it may ever need, of which the system gives only what is written to.
+ */
+const memoryBytes = [16_384, 65_536] as const;
 
 /**
  * Cuts a stream of bytes into lines at every newline, in time linear in the bytes. A line within one chunk is not
- * copied, but shares its memory.
+ * copied, but shares its memory; any other is gathered in memory of its own.
  */
 export class LineSplitter {
   /** may be changed at any time, for instance when a client has logged in */
   maxLineBytes: number;
-  #parts: Uint8Array[] = [];
+  /** the unfinished line, and what is free behind it */
+  #memory = nothing;
   #bufferedBytes = 0;
-  /** the last of the parts, when it is a block with room left */
-  #block: Buffer | undefined;
-  #blockUsed = 0;
 
   constructor(options: { maxLineBytes?: number } = {}) {
     this.maxLineBytes = options.maxLineBytes ?? maxLineBytes;
@@ -34,7 +37,7 @@ export class LineSplitter {
   }
 
   /**
-   * @param chunk owned by the splitter from now on: the caller must not write to it
+   * @param chunk not to be written to while its lines are in use
    * @returns the lines that end in this chunk, without `\n` and without a `\r` before it
    * @throws {ProtocolError} `buffer_limit` as soon as a line is known to be too long; the splitter is of no use then
    */
@@ -53,51 +56,52 @@ export class LineSplitter {
 
   /** The beginning of the unfinished line, at most `bytes`, for a look at its verb before the rest arrives. */
   peek(bytes: number): Buffer {
-    const head: Uint8Array[] = [];
-    let missing = Math.min(bytes, this.#bufferedBytes);
-    for (const part of this.#contents()) {
-      if (missing === 0) break;
-      head.push(part.subarray(0, missing));
-      missing -= Math.min(missing, part.length);
-    }
-    return Buffer.concat(head);
+    return this.#memory.subarray(0, Math.min(bytes, this.#bufferedBytes));
+  }
+
+  /** Gives up the unfinished line. */
+  clear(): void {
+    this.#replace(nothing);
+    this.#bufferedBytes = 0;
   }
 
   #finish(end: Uint8Array): Buffer {
     this.#check(end.length);
-    const line = this.#bufferedBytes === 0 ? bufferOf(end) : Buffer.concat([...this.#contents(), end]);
-    if (this.#bufferedBytes > 0) {
-      this.#parts = [];
-      this.#block = undefined;
-      this.#bufferedBytes = 0;
-    }
-    return line[line.length - 1] === carriageReturn ? line.subarray(0, -1) : line;
+    const line = this.#bufferedBytes === 0 ? bufferOf(end) : this.#gathered(end);
+    return line.at(-1) === carriageReturn ? line.subarray(0, -1) : line;
+  }
+
+  #gathered(end: Uint8Array): Buffer {
+    this.#gather(end);
+    const line = this.#memory.subarray(0, this.#bufferedBytes);
+    gathered.add(line.buffer);
+    this.#memory = nothing;
+    this.#bufferedBytes = 0;
+    return line;
   }
 
   #keep(chunk: Uint8Array): void {
     this.#check(chunk.length);
-    this.#bufferedBytes += chunk.length;
-    if (chunk.length >= smallChunkBytes) {
-      this.#closeBlock();
-      this.#parts.push(chunk);
-      return;
-    }
-    if (this.#block === undefined || this.#block.length - this.#blockUsed < chunk.length) {
-      this.#closeBlock();
-      this.#block = Buffer.allocUnsafeSlow(blockBytes);
-      this.#blockUsed = 0;
-    }
-    this.#block.set(chunk, this.#blockUsed);
-    this.#blockUsed += chunk.length;
+    this.#gather(chunk);
   }
 
-  #closeBlock(): void {
-    if (this.#block !== undefined) this.#parts.push(this.#block.subarray(0, this.#blockUsed));
-    this.#block = undefined;
+  #gather(bytes: Uint8Array): void {
+    const length = this.#bufferedBytes + bytes.length;
+    if (length > this.#memory.length) this.#grow(length);
+    this.#memory.set(bytes, this.#bufferedBytes);
+    this.#bufferedBytes = length;
   }
 
-  #contents(): Uint8Array[] {
-    return this.#block === undefined ? this.#parts : [...this.#parts, this.#block.subarray(0, this.#blockUsed)];
+  #grow(bytes: number): void {
+    const size = memoryBytes.find((size) => size >= bytes) ?? Math.max(bytes, this.maxLineBytes);
+    const memory = Buffer.allocUnsafeSlow(size);
+    memory.set(this.#memory.subarray(0, this.#bufferedBytes));
+    this.#replace(memory);
+  }
+
+  #replace(memory: typeof nothing): void {
+    if (this.#memory !== nothing) this.#memory.buffer.transfer(0);
+    this.#memory = memory;
   }
 
   #check(more: number): void {
@@ -106,6 +110,14 @@ export class LineSplitter {
       "InboundBuffer overflow: server received request which exceeded the buffer size limit. Terminating the connection.";
     throw new ProtocolError("buffer_limit", detail);
   }
+}
+
+/**
+ * Gives back the memory of a line from a {@link LineSplitter}, whose bytes are gone then. Without this it happens when
+ * garbage is collected, which for large lines may be late.
+ */
+export function freeLine(line: Buffer): void {
+  if (gathered.has(line.buffer)) (line.buffer as ArrayBuffer).transfer(0);
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {

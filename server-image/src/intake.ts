@@ -1,4 +1,4 @@
-import { LineSplitter, ProtocolError } from "@atrium/protocol";
+import { decodeLine, freeLine, LineSplitter, ProtocolError } from "@atrium/protocol";
 import type { ByteBudget, Lease } from "./byte-budget.ts";
 import type { Limits } from "./limits.ts";
 
@@ -68,6 +68,7 @@ export class Intake {
     try {
       lines = this.#splitter.push(chunk);
     } catch (error) {
+      this.#splitter.clear();
       throw error instanceof ProtocolError ? tooLong(maxLineBytes, bufferedBytes, chunk) : error;
     }
     if (lines.length > 0) {
@@ -76,6 +77,18 @@ export class Intake {
       this.#lease?.shrink(lines[0]?.length ?? 0);
     }
     return lines;
+  }
+
+  /**
+   * @param line one that was pushed; its bytes are gone afterwards
+   * @throws {ProtocolError} `invalid_syntax` when it is not UTF-8
+   */
+  text(line: Buffer): string {
+    try {
+      return decodeLine(line);
+    } finally {
+      freeLine(line);
+    }
   }
 
   /**
@@ -112,6 +125,12 @@ export class Intake {
     this.#lease?.release();
     this.#lease = undefined;
     return bytes;
+  }
+
+  /** Gives back what the command that is arriving has, too. @returns as `release` */
+  close(): number {
+    this.#splitter.clear();
+    return this.release();
   }
 
   #begin(): void {

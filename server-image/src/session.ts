@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { type AtSign, decodeLine, errors, formatError, ProtocolError } from "@atrium/protocol";
+import { type AtSign, errors, formatError, ProtocolError } from "@atrium/protocol";
 import type { Log } from "@atrium/runtime/log.ts";
 import type { ByteBudget, Lease } from "./byte-budget.ts";
 import { Connection, type ShownCertificate } from "./connection.ts";
@@ -131,7 +131,7 @@ export class Session {
   end(): void {
     if (this.#ending) return;
     this.#ending = true;
-    this.#released();
+    this.#released(this.#intake.close());
     this.#socket.end();
     this.#lingerOn();
   }
@@ -220,7 +220,7 @@ export class Session {
     let reply: Reply | Promise<Reply>;
     let line: string;
     try {
-      line = decodeLine(bytes);
+      line = this.#intake.text(bytes);
       if (line === "") {
         this.#blank();
         return;
@@ -340,12 +340,11 @@ export class Session {
 
   /** The memory of the command can be used by the next one. */
   #answered(): void {
-    this.#released();
+    this.#released(this.#intake.release());
     this.#lastActiveMs = this.#parts.monotonic();
   }
 
-  #released(): void {
-    const largeBytes = this.#intake.release();
+  #released(largeBytes: number): void {
     if (largeBytes > 0) this.#parts.onLarge(largeBytes);
   }
 
@@ -388,7 +387,7 @@ export class Session {
     this.#ending = true;
     clearTimeout(this.#linger);
     this.#writer.close();
-    this.#released();
+    this.#released(this.#intake.close());
   }
 }
 
