@@ -12,6 +12,7 @@ import {
   sizeOf,
   type WaitingNotification,
 } from "./notifications.ts";
+import { assertStorable } from "./store.ts";
 import { compareCodePoints } from "./text-order.ts";
 
 interface Row extends StoredNotification {
@@ -89,6 +90,7 @@ export class NotificationMemory implements Notifications, NotificationChanges {
   }
 
   add(notification: NewNotification, now: number): number | undefined {
+    assertStorable(notification);
     const { id, from, to, kind } = notification;
     const known = this.#rows.find((row) => row.id === id && row.from === from && row.to === to);
     if (known !== undefined && now < known.expiresAt) return undefined;

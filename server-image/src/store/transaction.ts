@@ -104,7 +104,7 @@ export class DiskTransaction implements Transaction {
     };
     return {
       add: write((notification: NewNotification, now: number) => {
-        assertStorable({ key: notification.key, value: notification.value });
+        assertStorable(notification);
         this.#characters += notification.value?.length ?? 0;
         return tables.add(notification, now);
       }),
