@@ -479,7 +479,7 @@ describe("data of the release before", () => {
     const others = rows.filter(({ name }) => name !== "meta");
     return [
       columns,
-      others.map(({ type, name, sql }) => [type, name, sql === null ? null : String(sql).replace(/\s+/g, " ")]),
+      others.map(({ type, name, sql }) => [type, name, sql === null ? null : String(sql).replace(/\s+/g, "")]),
     ];
   }
 });
