@@ -13,6 +13,8 @@ import { compareCodePoints, endOfPrefix } from "./text-order.ts";
 
 const largeCharacters = 65_536;
 const smallCharacters = 4_096;
+/** In the place of a record: does nothing. */
+const nothing = [null, null, null, null, null, null, null, null];
 
 /** The one row of `meta`. */
 export interface Meta {
@@ -58,7 +60,7 @@ export class Tables {
     this.#replace = prepare(`
       UPDATE record SET metadata = ?, available_at = ?, expires_at = ?, commit_id = ?, operation = ?, checksum = ?, value = ?
       WHERE key = ? AND commit_id IS NOT NULL`);
-    // Without a key it does nothing, see forgetParameters.
+    // Without a key it does nothing, which forgets a large value.
     this.#upsert = prepare(`
       INSERT INTO record (metadata, available_at, expires_at, commit_id, operation, checksum, value, key)
       SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE ?8 IS NOT NULL
@@ -139,17 +141,13 @@ export class Tables {
       value,
       key,
     ];
-    const replaced = entry !== null && this.#replace.run(...row).changes === 1;
+    const large = value !== null && value.length > largeCharacters;
+    // Each statement that is tried has a copy of the value.
+    const replaced = entry !== null && !large && this.#replace.run(...row).changes === 1;
     if (!replaced) this.#upsert.run(...row);
+    // A statement keeps what it was last given: for an atServer at rest that can be ten megabytes for nothing.
+    if (large) this.#upsert.run(...nothing);
     if (!replaced && entry !== null) this.#unbury.run(key);
-    if (value !== null && value.length > largeCharacters) this.#forgetParameters();
-  }
-
-  /** A statement keeps what it was last given: for an atServer at rest that can be ten megabytes for nothing. */
-  #forgetParameters(): void {
-    const nothing = [null, null, null, null, null, null, null, null];
-    this.#replace.run(...nothing);
-    this.#upsert.run(...nothing);
   }
 
   delete(key: string, commitId: number | null): void {
