@@ -116,6 +116,7 @@ export function testServer({
   };
   return {
     store,
+    notifications,
     clock,
     activation,
     parts,
