@@ -28,7 +28,7 @@ test("settings have their values and fallbacks", () => {
     logLevel: "info",
     maxConnections: 200,
     maxLineBytes: 10_240_000,
-    maxHeldBytes: 33_554_432,
+    maxHeldBytes: 44_040_192,
   });
 });
 
@@ -44,7 +44,7 @@ test("zones, certificates and limits are read", () => {
     { zone: "b.example.org", at: { host: "10.0.0.1", port: 443 } },
   ]);
   expect(config.platformCa?.()).toBe(one.certificate);
-  expect(config.maxHeldBytes).toBe(10_240_000);
+  expect(config.maxHeldBytes).toBe(65_536);
 });
 
 test("every fault is named", () => {

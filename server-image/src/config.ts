@@ -35,16 +35,14 @@ const settings = {
   logLevel: oneOf("ATSERVER_LOG_LEVEL", logLevels, { fallback: "info" }),
   maxConnections: integer("ATSERVER_MAX_CONNECTIONS", { fallback: 200, min: 1, max: 10_000 }),
   maxLineBytes: integer("ATSERVER_MAX_LINE_BYTES", { fallback: maxLineBytes, min: 65_536, max: maxLineBytes }),
-  maxHeldBytes: integer("ATSERVER_MAX_HELD_BYTES", { fallback: 33_554_432, min: 65_536 }),
+  maxHeldBytes: integer("ATSERVER_MAX_HELD_BYTES", { fallback: 44_040_192, min: 65_536 }),
 } satisfies Record<string, Setting<unknown>>;
 
 export type Config = ReturnType<typeof readConfig>;
 
 /** @throws {SettingsError} with every fault */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>) {
-  const config = readSettings(settings, environment);
-  // A line that never fits into what may be held would wait for ever.
-  return { ...config, maxHeldBytes: Math.max(config.maxHeldBytes, config.maxLineBytes) };
+  return readSettings(settings, environment);
 }
 
 function atSign(value: string): AtSign {

@@ -1,11 +1,11 @@
 import { decodeLine, freeLine, LineSplitter, ProtocolError } from "@atrium/protocol";
-import type { ByteBudget, Lease } from "./byte-budget.ts";
 import type { Limits } from "./limits.ts";
+import type { LineBudget, LineLease } from "./line-budget.ts";
 
 interface Options {
   readonly limits: Limits;
   /** for commands longer than `limits.maxSmallLineBytes` */
-  readonly budget: ByteBudget;
+  readonly budget: LineBudget;
   readonly monotonic: () => number;
   /** @throws {ProtocolError} when what begins so can never be accepted */
   readonly admit: (beginning: string) => void;
@@ -21,6 +21,9 @@ interface Options {
 const earlyBytes = 16;
 const earlyPeekBytes = 256;
 
+/** A large command asks for as much more at a time. */
+const stepBytes = 262_144;
+
 /** What the transport holds has its own framing in it: the exact length is judged when it is pushed. */
 const framedShare = 1.125;
 
@@ -34,7 +37,7 @@ export class Intake {
   readonly #splitter: LineSplitter;
   #admitted = false;
   #beganMs: number | undefined;
-  #lease: Lease | undefined;
+  #lease: LineLease | undefined;
 
   constructor(options: Options) {
     this.#options = options;
@@ -50,7 +53,7 @@ export class Intake {
 
   /** Whether nothing shall be read, because memory for the rest of the command is not there yet. */
   get waiting(): boolean {
-    return this.#lease?.granted === false;
+    return this.#lease?.waiting === true;
   }
 
   /** From now on commands may be as large as the owner's may. */
@@ -74,7 +77,7 @@ export class Intake {
     if (lines.length > 0) {
       this.#beganMs = undefined;
       this.#admitted = false;
-      this.#lease?.shrink(lines[0]?.length ?? 0);
+      this.#lease?.end(lines[0]?.length ?? 0);
     }
     return lines;
   }
@@ -107,11 +110,12 @@ export class Intake {
     if (!this.waiting) this.#begin();
     if (!this.#admitted && bufferedBytes >= earlyBytes) this.#admit();
     if (arrivedBytes > maxLineBytes * framedShare) throw overflow(maxLineBytes, arrivedBytes);
-    if (this.#lease !== undefined || arrivedBytes <= this.#options.limits.maxSmallLineBytes) return;
-    this.#lease = this.#options.budget.take(this.#options.limits.maxLineBytes, () => {
+    if (arrivedBytes <= this.#options.limits.maxSmallLineBytes) return;
+    this.#lease ??= this.#options.budget.open(() => {
       this.#begin();
       this.#options.onTurn();
     });
+    this.#lease.want(Math.min(arrivedBytes + stepBytes, this.#options.limits.maxLineBytes));
     if (this.waiting) this.#beganMs = undefined;
   }
 
@@ -121,7 +125,7 @@ export class Intake {
    * @returns how many bytes a large one had; 0 for any other
    */
   release(): number {
-    const bytes = this.#lease?.granted ? this.#lease.bytes : 0;
+    const bytes = this.#lease?.bytes ?? 0;
     this.#lease?.release();
     this.#lease = undefined;
     return bytes;

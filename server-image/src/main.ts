@@ -7,7 +7,6 @@ import { type Log, logger } from "@atrium/runtime/log.ts";
 import { AccessCounts } from "./access-counts.ts";
 import { repeatActivation } from "./activation.ts";
 import { BlockList } from "./block-list.ts";
-import { ByteBudget } from "./byte-budget.ts";
 import { type Config, readConfig } from "./config.ts";
 import { Counts } from "./counts.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -24,6 +23,7 @@ import { DirectoryClient } from "./outbound/directory.ts";
 import { Peers } from "./outbound/peers.ts";
 import { Pool } from "./outbound/pool.ts";
 import { type AtServer, serve } from "./server.ts";
+import { divide } from "./shares.ts";
 import { ensureSigningKeys } from "./signing-keys.ts";
 import { openDiskStore } from "./store/disk.ts";
 import { StaleEpochError } from "./store/store.ts";
@@ -51,8 +51,7 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
   });
 
   const counts = new Counts();
-  const inputBudget = new ByteBudget(config.maxHeldBytes);
-  const outputBudgets = { owner: new ByteBudget(config.maxHeldBytes), others: new ByteBudget(config.maxHeldBytes) };
+  const shares = divide(config.maxHeldBytes, config.maxLineBytes);
   let identity: Identity | undefined;
   let server: AtServer | undefined;
   let pool: Pool | undefined;
@@ -80,7 +79,7 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
       store,
       connections,
       verbRuns: () => dispatcher?.runs() ?? [],
-      heldBytes: () => [inputBudget, ...Object.values(outputBudgets)].reduce((sum, each) => sum + each.takenBytes, 0),
+      heldBytes: () => shares.takenBytes,
       certificateExpiresAtMs: () => identity?.current.expiresAtMs ?? 0,
     }),
   });
@@ -102,8 +101,8 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
     atSign,
     store,
     peers: { askAs: (to) => Promise.reject(new ProtocolError("unable_to_connect", `${to} cannot be reached yet`)) },
-    budget: outputBudgets.others,
-    monitorBudget: outputBudgets.owner,
+    budget: shares.deliveries,
+    monitorBudget: shares.owner,
     endConnections,
     log,
     now,
@@ -133,8 +132,8 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
     now,
     dispatcher,
     limits,
-    inputBudget,
-    outputBudgets,
+    inputBudget: shares.commands,
+    outputBudgets: shares,
     onLarge: (bytes) => relief.used(bytes),
     counts,
     log,

@@ -3,7 +3,7 @@ const quietMs = 10_000;
 /** After the start, when what only the start needed can go. */
 const startedMs = 1_000;
 /** Of large commands and replies: a collection for each would cost more than it gives. */
-const largeBytes = 16_777_216;
+const largeBytes = 4_194_304;
 
 type Collect = (options: { type: "major"; execution: "sync"; flavor: "last-resort" }) => void;
 

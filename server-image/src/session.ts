@@ -8,6 +8,7 @@ import type { Dispatcher } from "./dispatcher.ts";
 import { asProtocolError } from "./faults.ts";
 import { Intake } from "./intake.ts";
 import type { Limits } from "./limits.ts";
+import type { LineBudget } from "./line-budget.ts";
 import { ReplyWriter } from "./reply-writer.ts";
 import type { Reply, SpecialReply } from "./verbs/verb.ts";
 
@@ -16,7 +17,7 @@ export interface SessionParts {
   readonly dispatcher: Dispatcher;
   readonly limits: Limits;
   /** for large commands */
-  readonly inputBudget: ByteBudget;
+  readonly inputBudget: LineBudget;
   /** for large replies: one for the owner, so that nobody else can take it away */
   readonly outputBudgets: { readonly owner: ByteBudget; readonly others: ByteBudget };
   /** is told when the memory of a large command or reply is no longer needed */

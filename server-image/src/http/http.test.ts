@@ -1,5 +1,5 @@
 import { request as httpsRequest, type RequestOptions } from "node:https";
-import type { TLSSocket } from "node:tls";
+import type { ConnectionOptions, TLSSocket } from "node:tls";
 import type { RecordMetadata } from "@atrium/protocol";
 import { one } from "@atrium/runtime/tls-files.vectors.ts";
 import { describe, expect, test } from "@jest/globals";
@@ -30,23 +30,17 @@ interface Response {
 
 function get(at: At, path: string, options: RequestOptions = {}): Promise<Response> {
   return new Promise((resolve, reject) => {
-    const request = httpsRequest(
-      {
-        host: at.server.address.host,
-        port: at.server.address.port,
-        path,
-        ca: one.certificate,
-        servername: "one.test",
-        checkServerIdentity: () => undefined,
-        ALPNProtocols: ["http/1.1"],
-        agent: false,
-        ...options,
-      },
-      async (response) => {
-        const body = Buffer.concat(await response.toArray());
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body });
-      },
-    );
+    const tls: ConnectionOptions = {
+      ca: one.certificate,
+      servername: "one.test",
+      checkServerIdentity: () => undefined,
+      ALPNProtocols: ["http/1.1"],
+    };
+    const to = { ...at.server.address, path, agent: false };
+    const request = httpsRequest({ ...(tls as RequestOptions), ...to, ...options }, async (response) => {
+      const body = Buffer.concat(await response.toArray());
+      resolve({ status: response.statusCode ?? 0, headers: response.headers, body });
+    });
     request.on("error", reject);
     request.end();
   });

@@ -8,6 +8,7 @@ import type { ShownCertificate } from "../connection.ts";
 import { Counts } from "../counts.ts";
 import { Dispatcher } from "../dispatcher.ts";
 import { defaultLimits, type Limits } from "../limits.ts";
+import { LineBudget } from "../line-budget.ts";
 import { Notifications } from "../notifications/notifications.ts";
 import { Session, type SessionParts } from "../session.ts";
 import { memoryStore } from "../store/memory.ts";
@@ -98,7 +99,7 @@ export function testServer({
     atSign,
     dispatcher,
     limits: { ...defaultLimits, lingerMs: 200, ...limits },
-    inputBudget: new ByteBudget(heldBytes),
+    inputBudget: new LineBudget(heldBytes, limits.maxLineBytes ?? defaultLimits.maxLineBytes),
     outputBudgets: { owner: new ByteBudget(heldBytes), others: new ByteBudget(heldBytes) },
     onLarge: () => undefined,
     counts: new Counts(),
