@@ -1,12 +1,12 @@
 import { type AtSign, type ErrorName, notify, ProtocolError } from "@atrium/protocol";
 import type { ByteBudget } from "../byte-budget.ts";
-import type { NotificationPlace, Notifications, StoredNotification } from "../store/notifications.ts";
+import type { NotificationPlace, NotificationReads, StoredNotification } from "../store/notifications.ts";
 
 export interface DeliveryParts {
-  readonly store: { readonly notifications: Pick<Notifications, "get"> };
+  readonly store: { readonly notifications: Pick<NotificationReads, "get"> };
   readonly peers: {
     /** @returns what stood behind `data:` */
-    askAs(atSign: AtSign, command: string): Promise<string>;
+    askAs(atSign: AtSign, command: string, options: { answerMs: number }): Promise<string>;
   };
   /** for large notifications */
   readonly budget: ByteBudget;
@@ -15,6 +15,8 @@ export interface DeliveryParts {
 /** Up to here a notification takes no share of the budget. */
 const smallBytes = 65_536;
 const turnMs = 30_000;
+/** The recipient's atServer answers when it has stored it. */
+const answerMs = 10_000;
 
 /**
  * What a recipient answers that will never take this notification, however often it is tried. Everything else may pass:
@@ -42,7 +44,7 @@ export async function deliver(place: NotificationPlace, { store, peers, budget }
   const notification = store.notifications.get(place.time);
   // The owner removed it meanwhile.
   if (notification === undefined) return;
-  const reply = await peers.askAs(notification.to, deliveryLine(notification));
+  const reply = await peers.askAs(notification.to, deliveryLine(notification), { answerMs });
   if (reply !== "success") throw new ProtocolError("socket", `${notification.to} did not take the notification`);
 }
 

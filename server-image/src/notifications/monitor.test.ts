@@ -149,6 +149,10 @@ describe("a monitor", () => {
     expect(await all.next()).toMatchObject({ id: "0" });
     const later = await monitor(on, `monitor:${start + 199}`);
     await later.nothingMore();
+    // As a client asks whose clock is ahead.
+    const ahead = await monitor(on, `monitor:${start + 86_400_000}`);
+    await bob.ask("notify:id:200:@alice:a@bob:v");
+    expect(await ahead.next()).toMatchObject({ id: "200" });
   });
 
   test("is not told again of what has expired or was removed", async () => {

@@ -114,7 +114,7 @@ export class Notifications implements AsyncDisposable {
     if (commitId >= 0) this.#monitors.recordChanged(operation);
   }
 
-  /** The atServer of `peer` has proven who it is: what waits for it may be tried now. */
+  /** The atServer of `peer` was heard of: what waits for it may be tried now. */
   reached(peer: AtSign): void {
     this.#outbox.reached(peer);
   }

@@ -192,6 +192,14 @@ describe("notify of the owner", () => {
     });
   });
 
+  test("to all has a limit", async () => {
+    const client = await alice().server.owner();
+    const many = Array.from({ length: 1_001 }, (_, index) => `@p${index}`).join(",");
+    expect(await client.ask(`notify:all:${many}:a.b@alice:v`)).toBe(
+      "error:AT0022-Illegal arguments : more than 1000 recipients\n@alice@",
+    );
+  });
+
   test("is not told when it was removed before", async () => {
     let release: (reply: string) => void = () => undefined;
     const { server, told } = alice(() => new Promise((resolve) => (release = resolve)));

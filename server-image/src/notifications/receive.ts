@@ -9,7 +9,7 @@ import { isEncrypted, keyOf } from "./subject.ts";
 interface Parts {
   readonly atSign: AtSign;
   readonly store: Pick<Store, "write">;
-  readonly notifications: Pick<Notifications, "committed" | "recordChanged">;
+  readonly notifications: Pick<Notifications, "committed" | "recordChanged" | "reached">;
   readonly now: () => number;
 }
 
@@ -34,6 +34,7 @@ export async function receive(params: NotifyParams, from: AtSign, parts: Parts):
     if (tx.notifications.add(notification, now()) === undefined) return undefined;
     return cachedKey === undefined ? -1 : cache(tx, cachedKey, notification, now());
   });
+  notifications.reached(from);
   if (commitId === undefined) return;
   notifications.committed();
   notifications.recordChanged(commitId, notification.operation);

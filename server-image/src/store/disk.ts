@@ -3,7 +3,7 @@ import { backoffMs } from "@atrium/runtime/backoff.ts";
 import type { Log } from "@atrium/runtime/log.ts";
 import { Connection } from "./connection.ts";
 import { openDatabase } from "./database.ts";
-import type { Notifications } from "./notifications.ts";
+import type { NotificationReads } from "./notifications.ts";
 import { hasReason, storeFailure } from "./sqlite-failure.ts";
 import {
   type CommitEntry,
@@ -122,7 +122,7 @@ class DiskStore implements Store {
     return this.#read((tables) => tables.changes(range));
   }
 
-  readonly notifications: Notifications = {
+  readonly notifications: NotificationReads = {
     lastTime: () => this.#read(() => this.#connection.notifications.lastTime()),
     byId: (id) => this.#read(() => this.#connection.notifications.byId(id)),
     get: (time) => this.#read(() => this.#connection.notifications.get(time)),

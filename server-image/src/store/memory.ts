@@ -1,6 +1,6 @@
 import { isLive } from "@atrium/protocol";
 import { NotificationMemory } from "./notification-memory.ts";
-import type { NotificationChanges, Notifications } from "./notifications.ts";
+import type { NotificationChanges, NotificationReads } from "./notifications.ts";
 import {
   assertStorable,
   type CommitEntry,
@@ -82,7 +82,7 @@ class MemoryStore implements Store {
       .slice(0, limit);
   }
 
-  get notifications(): Notifications {
+  get notifications(): NotificationReads {
     this.#assertOpen();
     return this.#notifications;
   }

@@ -6,7 +6,7 @@ import {
   type NotificationKind,
   type NotificationLoad,
   type NotificationPlace,
-  type Notifications,
+  type NotificationReads,
   rowBytes,
   type StoredNotification,
   sizeOf,
@@ -21,7 +21,7 @@ interface Row extends StoredNotification {
 }
 
 /** Those of the store for tests: what the tables do, by looking at all of them each time. */
-export class NotificationMemory implements Notifications, NotificationChanges {
+export class NotificationMemory implements NotificationReads, NotificationChanges {
   #rows: readonly Row[] = [];
   #lastTime = 0;
 
@@ -39,7 +39,8 @@ export class NotificationMemory implements Notifications, NotificationChanges {
   }
 
   byId(id: string): StoredNotification | undefined {
-    return notificationOf(this.#rows.findLast((row) => row.id === id && row.status !== "removed"));
+    const known = this.#rows.filter((row) => row.id === id && row.status !== "removed");
+    return notificationOf(known.findLast(({ kind }) => kind !== "received") ?? known.at(-1));
   }
 
   get(time: number): StoredNotification | undefined {

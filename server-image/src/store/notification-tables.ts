@@ -9,8 +9,8 @@ import {
   type NotificationKind,
   type NotificationLoad,
   type NotificationPlace,
+  type NotificationReads,
   type NotificationStatus,
-  type Notifications,
   rowBytes,
   type StoredNotification,
   sizeOf,
@@ -21,7 +21,7 @@ import { StoreError } from "./store.ts";
 const largeCharacters = 65_536;
 
 /** Their table and the statements that use it, prepared when first used. Knows no transactions. Throws SQLite's errors. */
-export class NotificationTables implements Notifications, NotificationChanges {
+export class NotificationTables implements NotificationReads, NotificationChanges {
   readonly #db: DatabaseSync;
   readonly #prepared = new Map<string, StatementSync>();
 
@@ -35,7 +35,7 @@ export class NotificationTables implements Notifications, NotificationChanges {
 
   byId(id: string): StoredNotification | undefined {
     const row = this.#one<Row>(
-      `SELECT ${columns} FROM notification WHERE id = ? AND status <> 'removed' ORDER BY time DESC LIMIT 1`,
+      `SELECT ${columns} FROM notification WHERE id = ? AND status <> 'removed' ORDER BY kind = 'received', time DESC LIMIT 1`,
       id,
     );
     return row && toNotification(row);

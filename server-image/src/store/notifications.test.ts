@@ -127,6 +127,9 @@ describe.each([
     expect(await add(store, 1_499, received("1", "@bob"))).toEqual([undefined]);
     expect(await add(store, 1_500, received("1", "@bob", { value: "new" }))).toEqual([1_500]);
     expect(store.notifications.byId("1")?.value).toBe("new");
+    // The owner's own is meant, whatever ids others choose.
+    expect(await add(store, 2_000, sent("2", "@bob"), received("2", "@carol"))).toEqual([2_000, 2_001]);
+    expect(store.notifications.byId("2")?.time).toBe(2_000);
   });
 
   test("of the inbox are read from a time on, without those sent and those removed", async () => {

@@ -71,11 +71,14 @@ export interface WaitingNotification {
 }
 
 /** Sees what is durable. No read takes longer the more notifications there are, except by what it returns. */
-export interface Notifications {
+export interface NotificationReads {
   /** when the newest there ever was arrived; 0 when there was none */
   lastTime(): number;
 
-  /** The newest with this id that was not removed, whatever its age. */
+  /**
+   * The one with this id that was not removed, whatever its age. Of several (ids are unique for one sender only), the
+   * newest of this atSign's own, else the newest.
+   */
   byId(id: string): StoredNotification | undefined;
 
   get(time: number): StoredNotification | undefined;

@@ -1,5 +1,5 @@
 import type { RecordMetadata } from "@atrium/protocol";
-import type { NotificationChanges, Notifications } from "./notifications.ts";
+import type { NotificationChanges, NotificationReads } from "./notifications.ts";
 
 export interface StoredRecord {
   readonly key: string;
@@ -56,7 +56,7 @@ export interface Store extends AsyncDisposable {
   /** At most `limit` entries of the commit log with ids above `after`, ascending. */
   changes(range: { after: number; limit: number }): CommitEntry[];
 
-  readonly notifications: Notifications;
+  readonly notifications: NotificationReads;
 
   /** -1 when nothing was ever committed */
   readonly lastCommitId: number;

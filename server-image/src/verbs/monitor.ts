@@ -9,10 +9,12 @@ import { verb } from "./verb.ts";
 export const monitor = verb({
   syntax,
   allow: ["owner"],
-  async handle({ after, regex, selfNotifications = false }, { store, notifications }, connection) {
+  async handle({ after = Number.MAX_SAFE_INTEGER, regex, selfNotifications = false }, parts, connection) {
+    const { store, notifications } = parts;
     const wants = await notificationTest(regex, connection);
     connection.monitoring = true;
-    const wish = { after: after ?? store.notifications.lastTime(), selfNotifications, wants };
+    // What comes from now on is told in any case, also to a client whose clock is ahead.
+    const wish = { after: Math.min(after, store.notifications.lastTime()), selfNotifications, wants };
     notifications.watch(connection, wish);
     return { kind: "nothing" };
   },

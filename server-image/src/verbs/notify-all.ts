@@ -1,7 +1,10 @@
-import { notifyAll as syntax } from "@atrium/protocol";
+import { ProtocolError, notifyAll as syntax } from "@atrium/protocol";
 import { keyOf } from "../notifications/subject.ts";
 import { assertOwn, outgoingOf } from "./notify.ts";
 import { verb } from "./verb.ts";
+
+/** All are added in one transaction, which others wait for. */
+const maxRecipients = 1_000;
 
 /** Tells several atSigns the same; either all notifications are kept, or none. Answered by the id for each. */
 export const notifyAll = verb({
@@ -14,6 +17,9 @@ export const notifyAll = verb({
   },
   async handle(params, { atSign, store, notifications }) {
     assertOwn(params.owner, atSign);
+    if (params.to.length > maxRecipients) {
+      throw new ProtocolError("illegal_arguments", `more than ${maxRecipients} recipients`);
+    }
     const ids = await store.write((tx) => {
       return params.to.map((to) => [
         to,
