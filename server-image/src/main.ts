@@ -95,14 +95,15 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
   const directory = new DirectoryClient({ directory: config.directory, dial, log, monotonic });
   await using _sweep = sweepExpired({ store, log, now });
 
+  using relief = relieveMemory(() => counts.activity);
   const peers = new Peers({ directory, pool: outbound });
   const endConnections: Parts["endConnections"] = (test) => server?.endConnections(test);
   await using notifications = new Notifications({
     atSign,
     store,
     peers: { askAs: (to) => Promise.reject(new ProtocolError("unable_to_connect", `${to} cannot be reached yet`)) },
-    budget: shares.deliveries,
-    monitorBudget: shares.owner,
+    budgets: shares,
+    onLarge: (bytes) => relief.used(bytes),
     endConnections,
     log,
     now,
@@ -122,7 +123,6 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
     monotonic,
     startedMs,
   });
-  using relief = relieveMemory(() => counts.activity);
   await using listener = await serve({
     listen: config.listen,
     identity: files,

@@ -1,6 +1,6 @@
 import { type AtSign, type ErrorName, notify, ProtocolError } from "@atrium/protocol";
-import type { ByteBudget } from "../byte-budget.ts";
 import type { NotificationPlace, NotificationReads, StoredNotification } from "../store/notifications.ts";
+import type { LargeShare } from "./large.ts";
 
 export interface DeliveryParts {
   readonly store: { readonly notifications: Pick<NotificationReads, "get"> };
@@ -8,13 +8,9 @@ export interface DeliveryParts {
     /** @returns what stood behind `data:` */
     askAs(atSign: AtSign, command: string, options: { answerMs: number }): Promise<string>;
   };
-  /** for large notifications */
-  readonly budget: ByteBudget;
+  readonly large: LargeShare;
 }
 
-/** Up to here a notification takes no share of the budget. */
-const smallBytes = 65_536;
-const turnMs = 30_000;
 /** The recipient's atServer answers when it has stored it. */
 const answerMs = 10_000;
 
@@ -39,20 +35,14 @@ export function isRefusal(error: unknown): error is ProtocolError {
  *
  * @throws {ProtocolError} why it was not delivered
  */
-export async function deliver(place: NotificationPlace, { store, peers, budget }: DeliveryParts): Promise<void> {
-  using _room = await room(place.size, budget);
+export async function deliver(place: NotificationPlace, { store, peers, large }: DeliveryParts): Promise<void> {
+  using room = await large.take(place.size);
+  if (room === undefined) throw new ProtocolError("paused", "too many large notifications are on their way");
   const notification = store.notifications.get(place.time);
   // The owner removed it meanwhile.
   if (notification === undefined) return;
   const reply = await peers.askAs(notification.to, deliveryLine(notification), { answerMs });
   if (reply !== "success") throw new ProtocolError("socket", `${notification.to} did not take the notification`);
-}
-
-async function room(size: number, budget: ByteBudget): Promise<Disposable> {
-  if (size <= smallBytes) return { [Symbol.dispose]: () => undefined };
-  const lease = await budget.turn(Math.min(size, budget.capBytes), turnMs);
-  if (lease === undefined) throw new ProtocolError("paused", "too many large notifications are on their way");
-  return { [Symbol.dispose]: () => lease.release() };
 }
 
 /** The command for the recipient's atServer. */

@@ -1,15 +1,14 @@
 import { setImmediate as turn } from "node:timers/promises";
 import type { Log } from "@atrium/runtime/log.ts";
-import type { ByteBudget } from "../byte-budget.ts";
 import type { Connection } from "../connection.ts";
 import type { NotificationPlace, StoredNotification } from "../store/notifications.ts";
 import type { Store } from "../store/store.ts";
 import { notificationJson, notificationLine } from "./json.ts";
+import type { LargeShare } from "./large.ts";
 
 export interface FeedParts {
   readonly store: Pick<Store, "notifications">;
-  /** for large notifications */
-  readonly budget: ByteBudget;
+  readonly large: LargeShare;
   readonly endConnections: (test: (connection: Connection) => boolean) => void;
   readonly log: Log;
   readonly now: () => number;
@@ -25,9 +24,6 @@ export interface Wish {
 }
 
 const pageSize = 32;
-/** Up to here a notification takes no share of the budget. */
-const smallBytes = 65_536;
-const turnMs = 30_000;
 
 /**
  * What one monitor is told. It is a place in the store: what lies behind it is read and written as fast as the client
@@ -101,20 +97,11 @@ export class MonitorFeed {
 
   async #show(place: NotificationPlace): Promise<void> {
     if (place.kind === "self" && !this.#wish.selfNotifications) return;
-    if (place.size <= smallBytes) {
+    while (this.#active) {
+      using room = await this.#parts.large.take(place.size);
+      if (room === undefined) continue;
       await this.#write(place);
       return;
-    }
-    const { budget } = this.#parts;
-    while (this.#active) {
-      const lease = await budget.turn(Math.min(place.size, budget.capBytes), turnMs);
-      if (lease === undefined) continue;
-      try {
-        await this.#write(place);
-        return;
-      } finally {
-        lease.release();
-      }
     }
   }
 

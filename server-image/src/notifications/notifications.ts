@@ -7,6 +7,7 @@ import type { NewNotification } from "../store/notifications.ts";
 import type { Store, Transaction } from "../store/store.ts";
 import { assertRoom, lifeOf } from "./bounds.ts";
 import { type DeliveryParts, deliver } from "./delivery.ts";
+import { LargeShare } from "./large.ts";
 import type { Wish } from "./monitor-feed.ts";
 import { Monitors } from "./monitors.ts";
 import { Outbox } from "./outbox.ts";
@@ -32,11 +33,14 @@ export interface OutgoingNotification {
   readonly metadata?: MetadataChange;
 }
 
-export interface NotificationsOptions extends DeliveryParts {
+export interface NotificationsOptions {
   readonly atSign: AtSign;
   readonly store: Store;
-  /** for large notifications on their way to monitors */
-  readonly monitorBudget: ByteBudget;
+  readonly peers: DeliveryParts["peers"];
+  /** for what is large: on its way to other atServers, and to the owner */
+  readonly budgets: { readonly deliveries: ByteBudget; readonly owner: ByteBudget };
+  /** is told when the memory of what was large is no longer needed */
+  readonly onLarge: (bytes: number) => void;
   readonly endConnections: (test: (connection: Connection) => boolean) => void;
   readonly log: Log;
   /** epoch milliseconds */
@@ -45,16 +49,18 @@ export interface NotificationsOptions extends DeliveryParts {
 
 /** What this atSign tells others and is told, durable from the moment that it is acknowledged. */
 export class Notifications implements AsyncDisposable {
-  readonly #options: NotificationsOptions;
+  readonly #options: Pick<NotificationsOptions, "atSign" | "now">;
   readonly #outbox: Outbox;
   readonly #monitors: Monitors;
   readonly #sweep: NotificationSweep;
 
   constructor(options: NotificationsOptions) {
-    const { atSign, store, monitorBudget, endConnections, log, now } = options;
+    const { atSign, store, peers, budgets, onLarge, endConnections, log, now } = options;
     this.#options = options;
-    this.#outbox = new Outbox({ store, deliver: (place) => deliver(place, options), log, now });
-    this.#monitors = new Monitors({ atSign, store, budget: monitorBudget, endConnections, log, now });
+    const delivery = { store, peers, large: new LargeShare(budgets.deliveries, onLarge) };
+    this.#outbox = new Outbox({ store, deliver: (place) => deliver(place, delivery), log, now });
+    const large = new LargeShare(budgets.owner, onLarge);
+    this.#monitors = new Monitors({ atSign, store, large, endConnections, log, now });
     this.#sweep = sweepNotifications({ store, log, now });
   }
 

@@ -10,6 +10,7 @@ import { memoryStore } from "../store/memory.ts";
 import type { NewNotification } from "../store/notifications.ts";
 import type { Store } from "../store/store.ts";
 import { deliver } from "./delivery.ts";
+import { LargeShare } from "./large.ts";
 import { Outbox } from "./outbox.ts";
 
 beforeEach(() => {
@@ -41,7 +42,7 @@ class World {
 }
 
 function sender(store: Store, world: World, random = () => 1): Outbox {
-  const parts = { store, peers: world, budget: new ByteBudget(1_000_000) };
+  const parts = { store, peers: world, large: new LargeShare(new ByteBudget(1_000_000), () => undefined) };
   return new Outbox({ store, deliver: (place) => deliver(place, parts), log: silent, now: Date.now, random });
 }
 
