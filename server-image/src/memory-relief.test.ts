@@ -25,18 +25,31 @@ describe("memory relief", () => {
     expect(collected).toBe(2);
   });
 
-  test("collects after every so many large bytes", () => {
+  test("collects when something large is done, soon, and once for all of a turn", () => {
     let collected = 0;
     using relief = relieveMemory(
       () => 0,
       () => collected++,
     );
-    relief.used(10_000_000);
-    relief.used(6_777_215);
+    relief.used(4_000_000);
     jest.advanceTimersByTime(10);
     expect(collected).toBe(0);
-    relief.used(1);
+    relief.used(194_304);
+    relief.used(10_000_000);
+    expect(collected).toBe(0);
     jest.advanceTimersByTime(10);
     expect(collected).toBe(1);
+  });
+
+  test("collects at once when one turn is too much", () => {
+    let collected = 0;
+    using relief = relieveMemory(
+      () => 0,
+      () => collected++,
+    );
+    for (let i = 0; i < 4; i++) relief.used(10_000_000);
+    expect(collected).toBe(2);
+    jest.advanceTimersByTime(10);
+    expect(collected).toBe(2);
   });
 });

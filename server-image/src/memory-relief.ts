@@ -2,8 +2,12 @@
 const quietMs = 10_000;
 /** After the start, when what only the start needed can go. */
 const startedMs = 1_000;
-/** Of large commands and replies: a collection for each would cost more than it gives. */
+/**
+ * Of large commands and replies: up to here, to collect them would cost more than it gives; then it is done before the
+ * next turn of the event loop; and at once, when a single turn had so many.
+ */
 const largeBytes = 4_194_304;
+const urgentBytes = 16_777_216;
 
 type Collect = (options: { type: "major"; execution: "sync"; flavor: "last-resort" }) => void;
 
@@ -24,10 +28,16 @@ export function relieveMemory(
   collect: Collect | undefined = (globalThis as { gc?: Collect }).gc,
 ): MemoryRelief {
   if (collect === undefined) return { used: () => undefined, [Symbol.dispose]: () => undefined };
-  const now = () => collect({ type: "major", execution: "sync", flavor: "last-resort" });
+  const now = () => {
+    clearImmediate(collecting);
+    collecting = undefined;
+    bytesUsed = 0;
+    collect({ type: "major", execution: "sync", flavor: "last-resort" });
+  };
   let collectedAt = -1;
   let seen = work();
   let bytesUsed = 0;
+  let collecting: NodeJS.Immediate | undefined;
   const look = () => {
     const done = work();
     if (done === seen && done !== collectedAt) {
@@ -41,10 +51,12 @@ export function relieveMemory(
   return {
     used(bytes) {
       bytesUsed += bytes;
-      if (bytesUsed < largeBytes) return;
-      bytesUsed = 0;
-      setImmediate(now);
+      if (bytesUsed >= urgentBytes) now();
+      else if (bytesUsed >= largeBytes) collecting ??= setImmediate(now);
     },
-    [Symbol.dispose]: () => clearTimeout(timer),
+    [Symbol.dispose]() {
+      clearTimeout(timer);
+      clearImmediate(collecting);
+    },
   };
 }

@@ -278,7 +278,9 @@ export class Session {
       return this.#writer.write(`data:${reply}${this.#tail}`);
     }
     const lease = this.#outputBudget.tryTake(reply.length);
-    return lease === undefined ? this.#answerLater(reply.length, line) : this.#writeLarge(reply, lease);
+    if (lease !== undefined) return this.#writeLarge(reply, lease);
+    this.#parts.onLarge(reply.length);
+    return this.#answerLater(reply.length, line);
   }
 
   #answerSpecially({ kind }: SpecialReply): Promise<void> | undefined {

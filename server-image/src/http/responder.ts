@@ -84,6 +84,7 @@ export class Responder {
     if (lease === undefined) {
       // Not kept while there is no room for it.
       content = undefined;
+      this.#parts.onLarge(length);
       lease = await this.#turn(length);
       content = lease && read();
     }
