@@ -31,7 +31,8 @@ export class LargeShare {
     return {
       [Symbol.dispose]: () => {
         this.#onLarge(bytes);
-        lease.release();
+        // What it leaves is collected first.
+        setImmediate(() => lease.release());
       },
     };
   }
