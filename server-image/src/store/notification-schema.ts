@@ -5,8 +5,9 @@
  * `waits_for` is the recipient of one that is still to be delivered there, `latest_of` its notifier when only that one's
  * newest are worth it. Both are null otherwise, which keeps the indexes of what waits as small as what waits.
  *
- * A row stays until it expires, also when its value was removed: it is how a second copy is known. `checksum` is over
- * body and value, which do not change otherwise.
+ * A row stays until it expires, also when its content was removed: it is how a second copy is known. The content never
+ * changes and may be large: it has a row of its own, which changes of the state do not write again. `checksum` is over
+ * body and value.
  *
  * The counts are kept by triggers, because reading all rows to count them would take longer the more there are:
  * `notification_load` of what each sender has here and what waits for each recipient, `notification_count` of all.
@@ -26,7 +27,10 @@ export const notificationSchema = `
     expires_at INTEGER NOT NULL,
     waits_for TEXT,
     latest_of TEXT,
-    size INTEGER NOT NULL,
+    size INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE notification_content (
+    time INTEGER PRIMARY KEY,
     checksum INTEGER NOT NULL,
     body TEXT NOT NULL,
     value TEXT
@@ -56,7 +60,10 @@ export const notificationSchema = `
   ) STRICT, WITHOUT ROWID;
 
   CREATE TRIGGER notification_added AFTER INSERT ON notification BEGIN ${count("new")} END;
-  CREATE TRIGGER notification_deleted AFTER DELETE ON notification BEGIN ${discount("old")} END;
+  CREATE TRIGGER notification_deleted AFTER DELETE ON notification BEGIN
+    ${discount("old")}
+    DELETE FROM notification_content WHERE time = old.time;
+  END;
   CREATE TRIGGER notification_changed AFTER UPDATE OF status, waits_for, size ON notification BEGIN
     ${discount("old")} ${count("new")}
   END;

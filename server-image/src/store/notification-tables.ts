@@ -35,14 +35,14 @@ export class NotificationTables implements NotificationReads, NotificationChange
 
   byId(id: string): StoredNotification | undefined {
     const row = this.#one<Row>(
-      `SELECT ${columns} FROM notification WHERE id = ? AND status <> 'removed' ORDER BY kind = 'received', time DESC LIMIT 1`,
+      `${select} WHERE id = ? AND status <> 'removed' ORDER BY kind = 'received', time DESC LIMIT 1`,
       id,
     );
     return row && toNotification(row);
   }
 
   get(time: number): StoredNotification | undefined {
-    const row = this.#one<Row>(`SELECT ${columns} FROM notification WHERE time = ? AND status <> 'removed'`, time);
+    const row = this.#one<Row>(`${select} WHERE time = ? AND status <> 'removed'`, time);
     return row && toNotification(row);
   }
 
@@ -129,7 +129,9 @@ export class NotificationTables implements NotificationReads, NotificationChange
     const body = bodyOf(notification);
     const waits = kind === "sent";
     this.#run(
-      insert,
+      `INSERT INTO notification (time, kind, sender, recipient, id, status, operation, message_type, priority, attempts,
+        expires_at, waits_for, latest_of, size)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)`,
       time,
       kind,
       from,
@@ -143,12 +145,10 @@ export class NotificationTables implements NotificationReads, NotificationChange
       waits ? to : null,
       waits && notification.strategy === "latest" ? notification.notifier : null,
       sizeOf(notification),
-      checksum(body, value),
-      body,
-      value,
     );
+    this.#run(insertContent, time, checksum(body, value), body, value);
     // A statement keeps what it was last given.
-    if (value !== null && value.length > largeCharacters) this.#run(insert, ...Array<null>(16).fill(null));
+    if (value !== null && value.length > largeCharacters) this.#run(insertContent, null, null, null, null);
   }
 
   load(kind: NotificationKind, peer: AtSign): NotificationLoad {
@@ -186,14 +186,10 @@ export class NotificationTables implements NotificationReads, NotificationChange
   }
 
   remove(id: string): void {
-    const body = "{}";
+    this.#run("DELETE FROM notification_content WHERE time IN (SELECT time FROM notification WHERE id = ?)", id);
     this.#run(
-      `UPDATE notification
-      SET status = 'removed', waits_for = NULL, latest_of = NULL, size = ?, checksum = ?, body = ?, value = NULL
-      WHERE id = ?`,
+      "UPDATE notification SET status = 'removed', waits_for = NULL, latest_of = NULL, size = ? WHERE id = ?",
       rowBytes,
-      checksum(body, null),
-      body,
       id,
     );
   }
@@ -232,13 +228,13 @@ export class NotificationTables implements NotificationReads, NotificationChange
 }
 
 /** Without a time it does nothing. */
-const insert = `
-  INSERT INTO notification (time, kind, sender, recipient, id, status, operation, message_type, priority, attempts,
-    expires_at, waits_for, latest_of, size, checksum, body, value)
-  SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?10, ?11, ?12, ?13, ?14, ?15, ?16 WHERE ?1 IS NOT NULL`;
+const insertContent = `
+  INSERT INTO notification_content (time, checksum, body, value) SELECT ?1, ?2, ?3, ?4 WHERE ?1 IS NOT NULL`;
 
-const columns =
-  "time, kind, sender, recipient, id, status, operation, message_type, priority, attempts, expires_at, body, value, checksum";
+const select = `
+  SELECT time, kind, sender, recipient, id, status, operation, message_type, priority, attempts, expires_at,
+    checksum, body, value
+  FROM notification JOIN notification_content USING (time)`;
 
 type PlaceRow = [time: number, kind: NotificationKind, size: number];
 
@@ -260,13 +256,13 @@ type Row = [
   priority: NewNotification["priority"],
   attempts: number,
   expiresAt: number,
+  checksum: number,
   body: string,
   value: string | null,
-  checksum: number,
 ];
 
 function toNotification(row: Row): StoredNotification {
-  const [time, kind, from, to, id, status, operation, messageType, priority, attempts, expiresAt, body, value, sum] =
+  const [time, kind, from, to, id, status, operation, messageType, priority, attempts, expiresAt, sum, body, value] =
     row;
   if (checksum(body, value) !== sum) damaged();
   return {
