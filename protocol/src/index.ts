@@ -12,6 +12,7 @@ export { type ErrorName, errors, formatError, maxErrorBytes, ProtocolError, pars
 export { decodeLine, freeLine, LineSplitter, maxLineBytes, stripPrompt } from "./framing.ts";
 export {
   checkKeyLength,
+  checkOwner,
   checkUpdatable,
   formatKey,
   isCommitted,
@@ -51,6 +52,7 @@ export { notifyFetch, notifyRemove, notifyStatus } from "./verbs/notify-id.ts";
 export { type NotifyListParams, notifyList } from "./verbs/notify-list.ts";
 export { type PkamParams, pkam } from "./verbs/pkam.ts";
 export { plookup } from "./verbs/plookup.ts";
+export { pol } from "./verbs/pol.ts";
 export { type ScanParams, scan } from "./verbs/scan.ts";
 export { type StatsParams, stats } from "./verbs/stats.ts";
 export { type UpdateParams, update } from "./verbs/update.ts";

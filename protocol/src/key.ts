@@ -174,15 +174,24 @@ export function checkKeyLength(stored: string): void {
  * @throws {ProtocolError} `invalid_key`
  */
 export function checkUpdatable(stored: string, owner: AtSign): void {
-  const { cached, scope, owner: sharedBy = owner } = splitKey(stored);
-  if (sharedBy !== owner) {
-    const detail = `Invalid update command - sharedBy atsign ${sharedBy} should be same as current atsign ${owner}`;
-    throw new ProtocolError("invalid_key", detail);
-  }
+  checkOwner(stored, owner);
+  const { cached, scope } = splitKey(stored);
   checkKeyLength(stored); // before the type, whose patterns are for names of bounded length
   // private:blocklist is reserved and yet private: the prefix decides first.
   const type = scope === "private" && !cached ? "privateKey" : keyType(stored);
   if (!updatable.has(type)) throw new ProtocolError("invalid_key", `You may not update keys of type KeyType.${type}`);
+}
+
+/**
+ * The first of these checks.
+ *
+ * @throws {ProtocolError} `invalid_key` for a record of somebody else
+ */
+export function checkOwner(stored: string, owner: AtSign): void {
+  const { owner: sharedBy = owner } = splitKey(stored);
+  if (sharedBy === owner) return;
+  const detail = `Invalid update command - sharedBy atsign ${sharedBy} should be same as current atsign ${owner}`;
+  throw new ProtocolError("invalid_key", detail);
 }
 
 const updatable: ReadonlySet<KeyType> = new Set(["reservedKey", "publicKey", "sharedKey", "selfKey"]);

@@ -16,6 +16,7 @@ import { verb } from "./verb.ts";
 export const deleteRecord = verb({
   syntax,
   allow: ["owner"],
+  needs: ({ key }) => ({ access: "rw", key, doing: "delete" }),
   async handle({ key, force = false, priority }, parts) {
     const { atSign, store, notifications, now } = parts;
     if (key === "privatekey:at_secret") {

@@ -1,4 +1,6 @@
 import {
+  type AtSign,
+  checkOwner,
   checkUpdatable,
   isCommitted,
   isLive,
@@ -10,17 +12,24 @@ import {
 import { notifyRecipient, recipientOf } from "../notifications/auto-notify.ts";
 import { hasExpired } from "../records.ts";
 import type { StoredRecord } from "../store/store.ts";
-import { type Parts, verb } from "./verb.ts";
+import { type Need, type Parts, verb } from "./verb.ts";
 
 /** Writes a record. Answered with its commit id once it is durable. */
 export const update = verb({
   syntax,
   allow: ["owner"],
+  needs: ({ key }, { atSign }) => needed(key, atSign),
   handle({ key, value, metadata }, parts) {
     checkUpdatable(key, parts.atSign);
     return put(key, value, metadata, parts);
   },
 });
+
+/** Somebody else's record is refused before it is asked who may write it. */
+export function needed(key: string, atSign: AtSign): Need {
+  checkOwner(key, atSign);
+  return { access: "rw", key, doing: "update" };
+}
 
 /**
  * Writes a record, and tells whoever it is shared with.
