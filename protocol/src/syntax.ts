@@ -35,8 +35,8 @@ export function syntax<P>({ verb, usage, pattern, parse, format }: Definition<P>
     verb,
     parse(line) {
       const text = normalise(line);
-      const groups = text.includes("\n") ? undefined : pattern.exec(text)?.groups;
-      const params = groups && parse(groups);
+      const match = text.includes("\n") ? null : pattern.exec(text);
+      const params = match === null ? undefined : parse(match.groups ?? {});
       if (params === undefined) throw new ProtocolError("invalid_syntax", `Invalid syntax. ${usage}`);
       return params;
     },

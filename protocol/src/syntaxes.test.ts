@@ -20,6 +20,7 @@ import { notifyFetch, notifyRemove, notifyStatus } from "./verbs/notify-id.ts";
 import { notifyList } from "./verbs/notify-list.ts";
 import { pkam } from "./verbs/pkam.ts";
 import { plookup } from "./verbs/plookup.ts";
+import { pol } from "./verbs/pol.ts";
 import { scan } from "./verbs/scan.ts";
 import { stats } from "./verbs/stats.ts";
 import { update } from "./verbs/update.ts";
@@ -120,6 +121,7 @@ const expressible = [
     ),
   ),
   cases(info, fc.record({ brief: fc.boolean() })),
+  cases(pol, fc.constant({})),
   cases(noop, fc.record({ durationMs: fc.integer({ min: 0, max: 5000 }) })),
   cases(
     scan,

@@ -14,6 +14,7 @@ import { notifyFetch, notifyRemove, notifyStatus } from "./verbs/notify-id.ts";
 import { notifyList } from "./verbs/notify-list.ts";
 import { pkam } from "./verbs/pkam.ts";
 import { plookup } from "./verbs/plookup.ts";
+import { pol } from "./verbs/pol.ts";
 import { scan } from "./verbs/scan.ts";
 import { stats } from "./verbs/stats.ts";
 import { update } from "./verbs/update.ts";
@@ -24,6 +25,7 @@ export const syntaxes = [
   from,
   cram,
   pkam,
+  pol,
   info,
   noop,
   scan,

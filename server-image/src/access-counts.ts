@@ -7,6 +7,7 @@ const topCount = 5;
 /** What the statistics tell of how this atServer was used since it started; bounded, however many keys there are. */
 export class AccessCounts {
   readonly #lookups = new Map<string, number>();
+  readonly #proofs = new Map<string, number>();
   readonly #owner: AtSign;
   readonly #now: () => number;
   #lastLoginMs: number | undefined;
@@ -21,11 +22,17 @@ export class AccessCounts {
     if (atSign === this.#owner) this.#lastLoginMs = this.#now();
   }
 
+  /** The atServer of another atSign showed that it is. */
+  proven(atSign: AtSign): void {
+    this.#proofs.set(atSign, (this.#proofs.get(atSign) ?? 0) + 1);
+    if (this.#proofs.size > 2 * maxKeys) forget(this.#proofs);
+  }
+
   /** @param key is not counted when it begins with `_` */
   lookup(key: string): void {
     if (key.startsWith("_")) return;
     this.#lookups.set(key, (this.#lookups.get(key) ?? 0) + 1);
-    if (this.#lookups.size > 2 * maxKeys) this.#forget();
+    if (this.#lookups.size > 2 * maxKeys) forget(this.#lookups);
   }
 
   /** epoch milliseconds */
@@ -35,14 +42,19 @@ export class AccessCounts {
 
   /** The keys that were looked up most, with how often, the first one most. */
   topKeys(): Record<string, number> {
-    return Object.fromEntries(this.#ranked().slice(0, topCount));
+    return Object.fromEntries(ranked(this.#lookups).slice(0, topCount));
   }
 
-  #ranked(): [string, number][] {
-    return [...this.#lookups].sort(([, a], [, b]) => b - a);
+  /** The atSigns whose atServers proved themselves most often, with how often, the first one most. */
+  topAtSigns(): Record<string, number> {
+    return Object.fromEntries(ranked(this.#proofs).slice(0, topCount));
   }
+}
 
-  #forget(): void {
-    for (const [key] of this.#ranked().slice(maxKeys)) this.#lookups.delete(key);
-  }
+function ranked(counts: ReadonlyMap<string, number>): [string, number][] {
+  return [...counts].sort(([, a], [, b]) => b - a);
+}
+
+function forget(counts: Map<string, number>): void {
+  for (const [key] of ranked(counts).slice(maxKeys)) counts.delete(key);
 }

@@ -46,9 +46,11 @@ export class Connection {
   json = false;
   /** whether notifications are written to it: then no prompt is, which some clients would take for part of the next line */
   monitoring = false;
-  /** whom the last `from` of another atSign named, which is to be proven by `pol` */
+  /** whom the last `from` named, when that is another atSign, which is to be proven by `pol` */
   caller: AtSign | undefined;
+  /** for logins, and for `pol` */
   readonly challenges = new Challenges();
+  readonly polChallenges = new Challenges();
   readonly channel: Channel;
   readonly #shownCertificate: Options["shownCertificate"];
   #state: State = "anonymous";

@@ -1,5 +1,4 @@
 import { performance } from "node:perf_hooks";
-import { ProtocolError } from "@atrium/protocol";
 import { SettingsError } from "@atrium/runtime/config.ts";
 
 import { announce, type End, exitCode, terminated } from "@atrium/runtime/lifecycle.ts";
@@ -20,8 +19,10 @@ import { metricsText } from "./metrics.ts";
 import { Notifications } from "./notifications/notifications.ts";
 import { dialer } from "./outbound/dial.ts";
 import { DirectoryClient } from "./outbound/directory.ts";
+import { PeerKeys } from "./outbound/peer-keys.ts";
 import { Peers } from "./outbound/peers.ts";
 import { Pool } from "./outbound/pool.ts";
+import { Proofs } from "./outbound/proofs.ts";
 import { type AtServer, serve } from "./server.ts";
 import { divide } from "./shares.ts";
 import { ensureSigningKeys } from "./signing-keys.ts";
@@ -96,12 +97,21 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
   await using _sweep = sweepExpired({ store, log, now });
 
   using relief = relieveMemory(() => counts.activity);
-  const peers = new Peers({ directory, pool: outbound });
+  const proofs = new Proofs(monotonic);
+  const peerKeys = new PeerKeys({ atSign, store, now });
+  const signingKey = () => store.get(`${atSign}:signing_privatekey${atSign}`)?.value ?? "";
+  const peers = new Peers({
+    directory,
+    pool: outbound,
+    prover: { atSign, signingKey, proofs },
+    onPublicKey: async (peer, payload) => notifications.recordChanged(await peerKeys.told(peer, payload), "update"),
+    log,
+  });
   const endConnections: Parts["endConnections"] = (test) => server?.endConnections(test);
   await using notifications = new Notifications({
     atSign,
     store,
-    peers: { askAs: (to) => Promise.reject(new ProtocolError("unable_to_connect", `${to} cannot be reached yet`)) },
+    peers,
     budgets: shares,
     onLarge: (bytes) => relief.used(bytes),
     endConnections,
@@ -110,6 +120,8 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
   });
   dispatcher = new Dispatcher(verbs, {
     peers,
+    peerKeys,
+    proofs,
     notifications,
     atSign,
     store,

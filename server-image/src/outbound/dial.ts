@@ -75,11 +75,15 @@ function contexts(identity: Options["identity"], platformCa: PemSource | undefin
   };
 }
 
-/** @returns undefined when the certificate has one of the names; never judged by its subject or a wild card */
 function nameFault(certificate: X509Certificate, names: readonly string[]): Error | undefined {
-  const options = { subject: "never", wildcards: false, partialWildcards: false } as const;
-  if (names.some((name) => !isLiteral(name) && certificate.checkHost(name, options) !== undefined)) return undefined;
+  if (names.some((name) => certifies(certificate, name))) return undefined;
   return new Error(`the certificate is not for ${names.join(" or ")}`);
+}
+
+/** Whether a certificate is for exactly this host name; never judged by its subject or a wild card. */
+export function certifies(certificate: X509Certificate, host: string): boolean {
+  const options = { subject: "never", wildcards: false, partialWildcards: false } as const;
+  return !isLiteral(host) && certificate.checkHost(host, options) !== undefined;
 }
 
 function zoneOf(host: string, zones: readonly Zone[]): Zone | undefined {

@@ -2,10 +2,15 @@ import type { Duplex } from "node:stream";
 import { decodeLine, LineSplitter, ProtocolError, stripPrompt } from "@atrium/protocol";
 
 interface Question {
-  readonly resolve: (line: string) => void;
+  readonly resolve: (line: string | undefined) => void;
+  /** the prompt that answers it without a line */
+  readonly prompt?: string;
   readonly reject: (error: Error) => void;
   readonly timer: NodeJS.Timeout;
 }
+
+/** Between replies there is a prompt and nothing else, and a prompt is an atSign. */
+const maxPromptBytes = 1_024;
 
 /**
  * The asking side of a connection to an atServer or a directory: one question at a time. Replies are read as a stream
@@ -42,7 +47,20 @@ export class Dialogue {
    * @returns the reply's line without prompt
    * @throws {ProtocolError} `timeout`, after which the connection is of no use; `socket` when it ended without a reply
    */
-  ask(command: string, deadlineMs: number): Promise<string> {
+  async ask(command: string, deadlineMs: number): Promise<string> {
+    return (await this.#ask(command, deadlineMs)) ?? "";
+  }
+
+  /**
+   * As `ask`, for what is answered by another prompt alone.
+   *
+   * @returns undefined when that came, else the line that came in its place
+   */
+  askForPrompt(command: string, prompt: string, deadlineMs: number): Promise<string | undefined> {
+    return this.#ask(command, deadlineMs, prompt);
+  }
+
+  #ask(command: string, deadlineMs: number, prompt?: string): Promise<string | undefined> {
     if (this.#ended || this.#question !== undefined) {
       return Promise.reject(new ProtocolError("socket", `the connection to ${this.#peer} is not free`));
     }
@@ -50,7 +68,7 @@ export class Dialogue {
       const timer = setTimeout(() => {
         this.#fail(new ProtocolError("timeout", `${this.#peer} did not answer in ${deadlineMs} ms`));
       }, deadlineMs);
-      this.#question = { resolve, reject, timer };
+      this.#question = { resolve, reject, timer, ...(prompt !== undefined && { prompt }) };
       this.#socket.write(`${command}\n`);
     });
   }
@@ -63,12 +81,22 @@ export class Dialogue {
     if (this.#ended) return;
     try {
       for (const line of this.#splitter.push(chunk)) this.#answered(stripPrompt(decodeLine(line)));
+      if (this.#promptCame()) this.#answered(undefined);
+      else if (this.#question === undefined && this.#splitter.bufferedBytes > maxPromptBytes) this.close();
     } catch (error) {
       this.#fail(error instanceof Error ? error : new Error(String(error)));
     }
   }
 
-  #answered(line: string): void {
+  /** The prompt of the reply before may still stand in front of it. */
+  #promptCame(): boolean {
+    const { prompt } = this.#question ?? {};
+    if (prompt === undefined || this.#splitter.bufferedBytes > maxPromptBytes) return false;
+    const text = this.#splitter.peek(maxPromptBytes).toString();
+    return text === prompt || text === `@${prompt}`;
+  }
+
+  #answered(line: string | undefined): void {
     const question = this.#question;
     this.#question = undefined;
     if (question === undefined) {

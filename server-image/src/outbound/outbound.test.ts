@@ -7,6 +7,7 @@ import { Dialogue } from "./dialogue.ts";
 import { DirectoryClient } from "./directory.ts";
 import { Peers } from "./peers.ts";
 import { Pool } from "./pool.ts";
+import { Proofs } from "./proofs.ts";
 
 type Answer = (question: string, socket: Duplex) => void;
 
@@ -216,6 +217,8 @@ describe("the pool", () => {
 });
 
 describe("peers", () => {
+  const prover = { atSign: "@alice", signingKey: () => "", proofs: new Proofs(() => 0) } as const;
+  const others = { prover, onPublicKey: () => undefined, log: silent };
   const find = async () => ({ host: "bob.example.org", port: 443 });
   const directory = { find, doubt: () => undefined };
 
@@ -232,7 +235,7 @@ describe("peers", () => {
       ),
     );
     await using pool = new Pool(net.dial);
-    const peers = new Peers({ directory, pool });
+    const peers = new Peers({ ...others, directory, pool });
     expect(await peers.ask("@bob", "lookup:a@bob")).toBe("v: @x");
     await expect(peers.ask("@bob", "lookup:b@bob")).rejects.toMatchObject({
       code: "AT0015",
@@ -246,7 +249,7 @@ describe("peers", () => {
   test("that closed a kept connection are asked again on a fresh one", async () => {
     const net = fakeNet((_line, socket) => socket.write("data:v\n@"));
     await using pool = new Pool(net.dial);
-    const peers = new Peers({ directory, pool });
+    const peers = new Peers({ ...others, directory, pool });
     await peers.ask("@bob", "lookup:a@bob");
     net.sockets[0]?.removeAllListeners("data");
     net.sockets[0]?.on("data", () => net.sockets[0]?.destroy());
@@ -261,7 +264,7 @@ describe("peers", () => {
   test("that do not answer cost their deadline and no more", async () => {
     const net = fakeNet(() => undefined);
     await using pool = new Pool(net.dial);
-    const peers = new Peers({ directory, pool, answerMs: 20 });
+    const peers = new Peers({ ...others, directory, pool, answerMs: 20 });
     await expect(peers.ask("@bob", "lookup:a@bob")).rejects.toMatchObject({ code: "AT0023" });
     expect(net.dialled).toHaveLength(1);
     expect(pool.size).toBe(0);
@@ -280,8 +283,10 @@ describe("peers", () => {
       host = "new";
     };
     const moved = { find: async () => ({ host, port: 1 }), doubt };
-    expect(await new Peers({ directory: moved, pool }).ask("@bob", "lookup:a@bob")).toBe("v");
+    expect(await new Peers({ ...others, directory: moved, pool }).ask("@bob", "lookup:a@bob")).toBe("v");
     const same = { find: async () => ({ host: "old", port: 1 }), doubt: () => undefined };
-    await expect(new Peers({ directory: same, pool }).ask("@bob", "q")).rejects.toMatchObject({ code: "AT0021" });
+    await expect(new Peers({ ...others, directory: same, pool }).ask("@bob", "q")).rejects.toMatchObject({
+      code: "AT0021",
+    });
   });
 });

@@ -3,6 +3,20 @@ import { type Address, formatAddress } from "@atrium/runtime/config.ts";
 import type { Dial } from "./dial.ts";
 import { Dialogue } from "./dialogue.ts";
 
+/** How a connection is used that is not like any other to the same address. */
+export interface Manner {
+  /** connections of one manner to one address are alike */
+  readonly name: string;
+  /** brings a new one to where it can be used */
+  prepare(dialogue: Dialogue): Promise<void>;
+}
+
+interface LendOptions {
+  /** not one that was used before */
+  readonly fresh?: boolean;
+  readonly manner?: Manner;
+}
+
 export interface PoolLimits {
   readonly connections: number;
   /** to one address, in use at the same time */
@@ -40,22 +54,21 @@ export class Pool implements AsyncDisposable {
   /**
    * Lends a connection to `use`.
    *
-   * @param options.fresh not one that was used before
    * @throws {ProtocolError} `outbound_limit` when there are too many; what dialling and `use` throw
    */
   async lend<T>(
     to: Address,
     use: (dialogue: Dialogue) => Promise<T>,
-    { fresh = false }: { fresh?: boolean } = {},
+    { fresh = false, manner }: LendOptions = {},
   ): Promise<{ result: T; reused: boolean }> {
-    const address = formatAddress(to);
+    const address = manner === undefined ? formatAddress(to) : `${formatAddress(to)} ${manner.name}`;
     const inUse = this.#inUse.get(address) ?? 0;
     if (inUse >= this.#limits.perAddress)
       throw new ProtocolError("outbound_limit", `too many connections to ${address}`);
     this.#inUse.set(address, inUse + 1);
     try {
       const kept = fresh ? undefined : this.#take(address);
-      const member = kept ?? (await this.#connect(to, address));
+      const member = kept ?? (await this.#connect(to, address, manner));
       const reused = kept !== undefined;
       try {
         return { result: await use(member.dialogue), reused };
@@ -84,21 +97,31 @@ export class Pool implements AsyncDisposable {
     return undefined;
   }
 
-  async #connect(to: Address, address: string): Promise<Member> {
+  async #connect(to: Address, address: string, manner: Manner | undefined): Promise<Member> {
     if (this.#open >= this.#limits.connections) {
       const [longestIdle] = this.#idle;
       if (longestIdle === undefined) throw new ProtocolError("outbound_limit", "no outbound connection is free");
       this.#drop(longestIdle);
     }
+    const dialogue = await this.#dialled(to);
+    const member = { dialogue, address };
+    dialogue.onClose(() => this.#drop(member));
+    try {
+      await manner?.prepare(dialogue);
+      return member;
+    } catch (error) {
+      dialogue.close();
+      throw error;
+    }
+  }
+
+  /** Counted from the moment that it is begun. */
+  async #dialled(to: Address): Promise<Dialogue> {
     this.#open++;
     try {
       const dialogue = new Dialogue(await this.#dial(to), to.host);
-      const member = { dialogue, address };
-      dialogue.onClose(() => {
-        this.#open--;
-        this.#drop(member);
-      });
-      return member;
+      dialogue.onClose(() => this.#open--);
+      return dialogue;
     } catch (error) {
       this.#open--;
       throw error;

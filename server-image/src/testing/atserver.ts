@@ -1,5 +1,5 @@
 import { type Duplex, duplexPair } from "node:stream";
-import { type AtSign, cramDigest } from "@atrium/protocol";
+import { type AtSign, cramDigest, ProtocolError } from "@atrium/protocol";
 import { type Log, silent } from "@atrium/runtime/log.ts";
 import { AccessCounts } from "../access-counts.ts";
 import { BlockList } from "../block-list.ts";
@@ -10,6 +10,8 @@ import { Dispatcher } from "../dispatcher.ts";
 import { defaultLimits, type Limits } from "../limits.ts";
 import { LineBudget } from "../line-budget.ts";
 import { Notifications } from "../notifications/notifications.ts";
+import { PeerKeys } from "../outbound/peer-keys.ts";
+import { Proofs } from "../outbound/proofs.ts";
 import { Session, type SessionParts } from "../session.ts";
 import { memoryStore } from "../store/memory.ts";
 import type { Store } from "../store/store.ts";
@@ -29,7 +31,7 @@ interface Options {
   readonly atSign?: AtSign;
   readonly limits?: Partial<Limits>;
   readonly store?: Store;
-  readonly peers?: Parts["peers"];
+  readonly peers?: Partial<Parts["peers"]>;
   /** takes what is notified to other atSigns */
   readonly askAs?: (atSign: AtSign, command: string) => Promise<string>;
   readonly heldBytes?: number;
@@ -38,13 +40,20 @@ interface Options {
   readonly extraVerbs?: readonly Verb<any>[];
 }
 
+async function noPeers(): Promise<never> {
+  throw new ProtocolError("handshake", "no peers here");
+}
+
+/** Where the atServer of another atSign is said to be; its certificate must be for that host. */
+export const peerHost = "peer.example.org";
+
 /** The parts of an atServer behind its listener, over a store in memory. */
 export function testServer({
   atSign = "@alice",
   limits = {},
   store = memoryStore(),
-  peers = { ask: async () => Promise.reject(new Error("no peers here")) },
-  askAs = async () => Promise.reject(new Error("no peers here")),
+  peers = {},
+  askAs = noPeers,
   heldBytes = 20_480_000,
   log = silent,
   extraVerbs = [],
@@ -66,6 +75,7 @@ export function testServer({
       activation.secret = undefined;
     },
   };
+  const proofs = new Proofs(monotonic);
   const sessions = new Set<Session>();
   const endConnections: Parts["endConnections"] = (test) => {
     for (const session of sessions) if (test(session.connection)) session.end();
@@ -87,7 +97,9 @@ export function testServer({
     identity,
     blockList: new BlockList({ store, atSign, now }),
     access: new AccessCounts({ owner: atSign, now }),
-    peers,
+    peers: { ask: noPeers, find: async () => ({ host: peerHost, port: 443 }), askAs, ...peers },
+    peerKeys: new PeerKeys({ atSign, store, now }),
+    proofs,
     connections: () => ({ inbound: 1, outbound: 0 }),
     endConnections,
     log,
@@ -120,6 +132,7 @@ export function testServer({
     notifications,
     clock,
     activation,
+    proofs,
     parts,
     connect,
     /** A connection that has read the greeting. */

@@ -13,6 +13,7 @@ import { notifyFetch, notifyRemove, notifyStatus } from "./notify-id.ts";
 import { notifyList } from "./notify-list.ts";
 import { pkam } from "./pkam.ts";
 import { plookup } from "./plookup.ts";
+import { pol } from "./pol.ts";
 import { scan } from "./scan.ts";
 import { stats } from "./stats.ts";
 import { update } from "./update.ts";
@@ -23,6 +24,7 @@ export const verbs = [
   from,
   cram,
   pkam,
+  pol,
   info,
   noop,
   scan,

@@ -1,23 +1,64 @@
-import { ProtocolError, lookup as syntax } from "@atrium/protocol";
-import { cachedRecord } from "../cache.ts";
-import { liveRecord, render } from "../records.ts";
+import { type AtSign, type LookupParams, ProtocolError, lookup as syntax } from "@atrium/protocol";
+import { cachedRecord, dropCopy, keepCopy, storeSharedCopy } from "../cache.ts";
+import type { Connection } from "../connection.ts";
+import { parseRemoteRecord } from "../outbound/remote-record.ts";
+import { liveRecord, notFound, render } from "../records.ts";
 import { resolveReference } from "../references.ts";
-import { verb } from "./verb.ts";
+import type { StoredRecord } from "../store/store.ts";
+import { type Parts, type Reply, verb } from "./verb.ts";
 
-/** Reads what an owner shares: with everybody when nobody has logged in, with this server's owner otherwise. */
+/**
+ * Reads what an owner shares: with everybody when nobody has logged in, with another atSign when its atServer asks, with
+ * this server's owner otherwise; that of another atSign is asked for at its atServer.
+ */
 export const lookup = verb({
   syntax,
-  allow: ["anonymous", "owner"],
-  handle(params, { atSign, store, access, now }, { state }) {
+  allow: ["anonymous", "owner", "peer"],
+  needs: ({ name, owner }, { atSign }) => ({ access: "r", key: `${atSign}:${name}${owner}`, doing: "lookup" }),
+  handle(params, parts, connection): Reply | Promise<Reply> {
     const { name, owner, part } = params;
-    if (state === "owner" && owner !== atSign) {
-      const cached = cachedRecord(store, `cached:${atSign}:${name}${owner}`, params, now());
-      if (cached !== undefined) return render(cached, part);
-      throw new ProtocolError("handshake", `this atServer cannot prove to ${owner} who it is yet`);
+    const { atSign, store, access, proofs, now } = parts;
+    const { state } = connection;
+    if (state === "owner" && owner !== atSign) return lookupRemote(params, parts);
+    if (state === "anonymous" && name.startsWith("_")) {
+      const proof = proofs.get(`${name}${owner}`);
+      if (proof !== undefined) return proof;
     }
-    const scope = state === "owner" ? `${atSign}:` : "public:";
+    const scope = scopeOf(connection, atSign);
     const record = liveRecord(store, `${scope}${name}${owner}`, now());
     access.lookup(`${name}${owner}`);
     return render(resolveReference(store, record, scope, now()), part);
   },
 });
+
+function scopeOf({ state, peer }: Connection, atSign: AtSign): string {
+  if (state === "anonymous") return "public:";
+  return `${state === "peer" ? peer : atSign}:`;
+}
+
+async function lookupRemote(params: LookupParams, parts: Parts): Promise<Reply> {
+  const { name, owner, part } = params;
+  const { atSign, store, now } = parts;
+  const cached = cachedRecord(store, `cached:${atSign}:${name}${owner}`, params, now());
+  return render(cached ?? (await fetchShared(name, owner, parts)), part);
+}
+
+/** What `owner` shares with us, from its atServer; a copy is kept as its owner allows. */
+async function fetchShared(name: string, owner: AtSign, parts: Parts): Promise<StoredRecord> {
+  const { atSign, peers, store, notifications, now, log } = parts;
+  const key = `${atSign}:${name}${owner}`;
+  const copyKey = `cached:${key}`;
+  let payload: string;
+  try {
+    payload = await peers.askAs(owner, syntax.format({ part: "all", name, owner }));
+    if (payload === "null") throw notFound(key);
+  } catch (error) {
+    if (error instanceof ProtocolError && error.error === "key_not_found") {
+      await keepCopy(() => dropCopy(store, copyKey), { notifications, log });
+    }
+    throw error;
+  }
+  const record = parseRemoteRecord(payload, key, owner, now());
+  await keepCopy(() => storeSharedCopy(store, { ...record, key: copyKey }, now()), { notifications, log });
+  return record;
+}

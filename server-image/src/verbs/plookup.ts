@@ -1,13 +1,7 @@
-import {
-  type AtSign,
-  ProtocolError,
-  parseMetadataJson,
-  type RecordMetadata,
-  plookup as syntax,
-} from "@atrium/protocol";
-import type { Log } from "@atrium/runtime/log.ts";
-import { cachedRecord, dropCopy, storeCopy } from "../cache.ts";
-import { liveRecord, notFound, render, serverMetadata } from "../records.ts";
+import { type AtSign, lookup, ProtocolError, plookup as syntax } from "@atrium/protocol";
+import { cachedRecord, dropCopy, keepCopy, storePublicCopy } from "../cache.ts";
+import { parseRemoteRecord } from "../outbound/remote-record.ts";
+import { liveRecord, notFound, render } from "../records.ts";
 import type { StoredRecord } from "../store/store.ts";
 import { type Parts, verb } from "./verb.ts";
 
@@ -29,45 +23,23 @@ export const plookup = verb({
 });
 
 async function fetchRecord(name: string, owner: AtSign, parts: Parts): Promise<StoredRecord> {
-  const { peers, store, now, log } = parts;
-  const copyKey = `cached:public:${name}${owner}`;
+  const { peers, peerKeys, store, notifications, now, log } = parts;
+  const key = `public:${name}${owner}`;
+  const copyKey = `cached:${key}`;
   const isPublicKey = name === "publickey";
   let payload: string;
   try {
-    payload = await peers.ask(owner, `lookup:all:${name}${owner}`);
-    if (payload === "null") throw notFound(`public:${name}${owner}`);
+    payload = await peers.ask(owner, lookup.format({ part: "all", name, owner }));
+    if (payload === "null") throw notFound(key);
   } catch (error) {
     const gone = error instanceof ProtocolError && error.error === "key_not_found";
-    if (gone && !isPublicKey) await kept(dropCopy(store, copyKey), log);
+    if (gone && !isPublicKey) await keepCopy(() => dropCopy(store, copyKey), { notifications, log });
     throw error;
   }
-  const record = parseRecord(payload, `public:${name}${owner}`, owner, now());
-  await kept(storeCopy(store, { ...record, key: copyKey, isPublicKey }, now()), log);
+  const record = parseRemoteRecord(payload, key, owner, now());
+  await keepCopy(
+    () => (isPublicKey ? peerKeys.seen(owner, record) : storePublicCopy(store, { ...record, key: copyKey }, now())),
+    { notifications, log },
+  );
   return record;
-}
-
-/** A copy that cannot be kept is no reason not to answer. */
-async function kept(copying: Promise<void>, log: Log): Promise<void> {
-  try {
-    await copying;
-  } catch (error) {
-    log.warn({ err: error }, "copy of a public record not kept");
-  }
-}
-
-/** @throws {ProtocolError} `socket` when the peer's answer is none */
-function parseRecord(payload: string, key: string, owner: AtSign, now: number): StoredRecord {
-  // Without a cause: what a JSON parser says quotes what it read, and that is nobody's but the reader's.
-  const malformed = () => new ProtocolError("socket", `${owner} answered what is no record`);
-  let json: { data?: unknown; metaData?: unknown };
-  let metadata: Partial<RecordMetadata>;
-  try {
-    json = JSON.parse(payload);
-    metadata = parseMetadataJson(json.metaData ?? {});
-  } catch {
-    throw malformed();
-  }
-  const { data } = json;
-  if (data !== null && (typeof data !== "string" || /[\r\n]/.test(data))) throw malformed();
-  return { key, value: data ?? undefined, metadata: { ...serverMetadata(owner, now), ...metadata } };
 }

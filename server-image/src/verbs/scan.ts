@@ -8,19 +8,24 @@ const pageSize = 1_000;
 /** As clients accept it; a few characters of it are what is around the names. */
 const maxReplyBytes = 10_240_000 - 1_000;
 
-/** Lists the names of records: all for the owner, those of public ones, without their prefix, for anybody else. */
+/**
+ * Lists the names of records: all for the owner, for another atSign those that are shared with it, for anybody else the
+ * public ones; the latter two without their prefixes.
+ */
 export const scan = verb({
   syntax,
-  allow: ["anonymous", "owner"],
-  async handle({ showHidden, atSign: peer, regex }, { atSign, store, now }, { state }) {
-    if (state === "anonymous") {
+  allow: ["anonymous", "owner", "peer"],
+  async handle({ showHidden, atSign: peer, regex }, { atSign, store, peers, now }, connection) {
+    if (connection.state !== "owner") {
       if (peer !== undefined) {
         throw new ProtocolError("unauthenticated", "Scan to another atSign cannot be performed without auth");
       }
-      return await list({ store, now, regex, prefix: "public:", shown: (key) => !key.startsWith("public:_") });
+      return connection.state === "peer"
+        ? await list({ store, now, regex, prefix: `${connection.peer}:`, shown: () => true })
+        : await list({ store, now, regex, prefix: "public:", shown: (key) => !key.startsWith("public:_") });
     }
     if (peer !== undefined && peer !== atSign) {
-      throw new ProtocolError("handshake", `this atServer cannot prove to ${peer} who it is yet`);
+      return await peers.askAs(peer, syntax.format({ ...(regex !== undefined && { regex }) }));
     }
     return await list({ store, now, regex, prefix: "", shown: (key) => !isHidden(key, showHidden) });
   },

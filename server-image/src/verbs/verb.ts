@@ -5,7 +5,9 @@ import type { BlockList } from "../block-list.ts";
 import type { Connection, State } from "../connection.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Notifications } from "../notifications/notifications.ts";
+import type { PeerKeys } from "../outbound/peer-keys.ts";
 import type { Peers } from "../outbound/peers.ts";
+import type { Proofs } from "../outbound/proofs.ts";
 import type { Store } from "../store/store.ts";
 
 /** What verbs work with; each takes the few that it needs. */
@@ -16,7 +18,9 @@ export interface Parts {
   readonly identity: Pick<Identity, "activationSecret" | "activated">;
   readonly blockList: BlockList;
   readonly access: AccessCounts;
-  readonly peers: Pick<Peers, "ask">;
+  readonly peers: Pick<Peers, "ask" | "askAs" | "find">;
+  readonly peerKeys: Pick<PeerKeys, "seen">;
+  readonly proofs: Pick<Proofs, "get">;
   readonly notifications: Notifications;
   /** Closes the connections for which `test` holds. */
   readonly endConnections: (test: (connection: Connection) => boolean) => void;

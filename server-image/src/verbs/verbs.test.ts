@@ -1,9 +1,10 @@
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { ProtocolError, signPkam } from "@atrium/protocol";
 import { describe, expect, test } from "@jest/globals";
+import { testCa } from "../../../test/kit/certificates.ts";
 import { sweepStep } from "../expiry.ts";
 import { ensureSigningKeys } from "../signing-keys.ts";
-import { secret, type TestClient, testServer } from "../testing/atserver.ts";
+import { peerHost, secret, type TestClient, testServer } from "../testing/atserver.ts";
 
 const absent = (key: string) => `error:AT0015-key not found : ${key} does not exist in keystore\n@alice@`;
 
@@ -23,6 +24,12 @@ const { publicKey, privateKey } = generateKeyPairSync("rsa", {
 });
 const pkamPublicKey = publicKey.toString("base64");
 const sign = (text: string) => signPkam(privateKey.toString("base64"), text);
+
+/** As the atServer of another atSign shows it. */
+function peerCertificate({ dns = [peerHost], trusted = true } = {}) {
+  const certificate = new X509Certificate(testCa().issue({ dns, client: true }).certificate);
+  return () => ({ certificate, trusted });
+}
 
 describe("login", () => {
   test("by CRAM, then the classic activation on the same connection", async () => {
@@ -108,9 +115,21 @@ describe("login", () => {
   });
 
   test("of another atSign gets a challenge to be proven elsewhere", async () => {
-    const client = await testServer().anonymous();
+    const client = await testServer().anonymous({ shownCertificate: peerCertificate() });
     expect(await client.ask("from:bob")).toMatch(/^data:proof:_[0-9a-f-]{36}@bob:[0-9a-f-]{36}\n@$/);
     expect(await challenge(client)).toMatch(/^_[0-9a-f-]{36}@alice:[0-9a-f-]{36}$/);
+  });
+
+  test.each([
+    ["shows none", undefined],
+    ["shows one of another host", peerCertificate({ dns: ["other.example.org"] })],
+    ["shows one with a wild card", peerCertificate({ dns: ["*.example.org"] })],
+    ["shows one that nobody trusted signed", peerCertificate({ trusted: false })],
+  ])("of another atSign needs its certificate, and is refused when it %s", async (_what, shownCertificate) => {
+    const client = await testServer().anonymous(shownCertificate && { shownCertificate });
+    expect(await client.ask("from:@bob")).toBe("error:AT0401-Exception: Certificate Verification Failed\n@");
+    expect(await client.ask("pol")).toMatch("error:AT0011-Exception: You must execute a 'from:' command before");
+    expect(await client.readAll()).toBe("");
   });
 
   test("of what is no atSign closes", async () => {
@@ -484,7 +503,8 @@ describe("owner's matters", () => {
     bob.send("from:@bob\nnoop:0\n");
     expect(await bob.readAll()).toBe("error:AT0013-Exception: Unable to connect\n@");
     await owner.ask("config:block:remove:@bob");
-    expect(await (await server.anonymous()).ask("from:@bob")).toMatch("data:proof:");
+    const again = await server.anonymous({ shownCertificate: peerCertificate() });
+    expect(await again.ask("from:@bob")).toMatch("data:proof:");
   });
 
   test.each(["config:set:inboundMaxLimit=3", "config:reset:autoNotify", "config:print:autoNotify"])(
