@@ -1,5 +1,6 @@
 import type { Connection } from "../connection.ts";
 import { nameTest } from "../regex.ts";
+import { mayAccess } from "../rights/rights.ts";
 import type { StoredNotification } from "../store/notifications.ts";
 
 /** A text message is its own key, and may be long: an expression is looked for in its beginning. */
@@ -18,6 +19,7 @@ export async function notificationTest(
   const matches = await nameTest(regex);
   return ({ key, from }) => {
     if (!matches(key.slice(0, searchedCharacters)) && !matches(from.slice(1))) return false;
-    return connection.enrollment === undefined;
+    const { enrollment } = connection;
+    return enrollment === undefined || mayAccess(enrollment.namespaces, { key, access: "r", verb: "monitor" });
   };
 }

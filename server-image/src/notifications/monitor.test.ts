@@ -180,6 +180,31 @@ describe("a monitor", () => {
     await watching.nothingMore();
   });
 
+  test("of an enrolled app is told of what it may read, and of enrolments if it may manage them", async () => {
+    const on = server();
+    const watch = async (namespaces: Record<string, "r" | "rw">) => {
+      const watching = await monitor(on, "monitor:selfNotifications");
+      watching.client.session.connection.becomeOwner({ id: "7c", namespaces });
+      return watching;
+    };
+    const wavi = await watch({ wavi: "r" });
+    const manager = await watch({ __manage: "rw" });
+    const all = await watch({ "*": "rw" });
+    const bob = await peer(on, "@bob");
+    await bob.ask("notify:id:1:@alice:a.wavi@bob");
+    await bob.ask("notify:id:2:@alice:a.buzz@bob");
+    await bob.ask("notify:id:3:messageType:text:@alice:hello");
+    await (await on.owner()).ask("notify:id:4:@alice:7d.new.enrollments.__manage@alice:{}");
+    for (const [watching, ids] of [
+      [wavi, ["1"]],
+      [manager, ["4"]],
+      [all, ["1", "2", "3"]],
+    ] as const) {
+      for (const id of ids) expect(await watching.next()).toMatchObject({ id });
+      await watching.nothingMore();
+    }
+  });
+
   test("ends with the login", async () => {
     const on = server();
     const watching = await monitor(on);
