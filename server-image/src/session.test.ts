@@ -85,7 +85,7 @@ describe("bad input", () => {
   test.each([
     ["an unknown verb", "fetch:a@alice", unknown],
     ["an unknown verb of one word", "scam", unknown],
-    ["a verb that is not built", "monitor", unknown],
+    ["a verb that is not built", "stream:init@bob 1 file 10", unknown],
     ["a verb in the wrong state", "update:a@alice b", noAuth],
     ["a verb with wrong parameters", "noop:now", expect.stringMatching(/^error:AT0003-Exception: Invalid syntax\. /)],
     ["a command that only looks like a prompt", "@alice@", unknown],
