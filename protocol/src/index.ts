@@ -40,8 +40,10 @@ export { formatTimestamp, parseTimestamp, writableInstant } from "./timestamp.ts
 export { type ConfigParams, config } from "./verbs/config.ts";
 export { cram } from "./verbs/cram.ts";
 export { type DeleteParams, deleteRecord, type Priority } from "./verbs/delete.ts";
+export { type EnrollmentState, type EnrollParams, enroll } from "./verbs/enroll.ts";
 export { type ClientConfig, from, readsJsonErrors } from "./verbs/from.ts";
 export { info } from "./verbs/info.ts";
+export { type KeysParams, keys } from "./verbs/keys.ts";
 export { type LlookupParams, llookup, type Part } from "./verbs/llookup.ts";
 export { type LookupParams, lookup } from "./verbs/lookup.ts";
 export { type MonitorParams, monitor } from "./verbs/monitor.ts";
@@ -50,6 +52,7 @@ export { type NotifyParams, notify } from "./verbs/notify.ts";
 export { type NotifyAllParams, notifyAll } from "./verbs/notify-all.ts";
 export { notifyFetch, notifyRemove, notifyStatus } from "./verbs/notify-id.ts";
 export { type NotifyListParams, notifyList } from "./verbs/notify-list.ts";
+export { otp } from "./verbs/otp.ts";
 export { type PkamParams, pkam } from "./verbs/pkam.ts";
 export { plookup } from "./verbs/plookup.ts";
 export { pol } from "./verbs/pol.ts";

@@ -8,8 +8,10 @@ import { syntaxes, verbOf } from "./syntaxes.ts";
 import { config } from "./verbs/config.ts";
 import { cram } from "./verbs/cram.ts";
 import { deleteRecord } from "./verbs/delete.ts";
+import { type EnrollmentState, enroll } from "./verbs/enroll.ts";
 import { from } from "./verbs/from.ts";
 import { info } from "./verbs/info.ts";
+import { keys } from "./verbs/keys.ts";
 import { llookup } from "./verbs/llookup.ts";
 import { lookup } from "./verbs/lookup.ts";
 import { monitor } from "./verbs/monitor.ts";
@@ -18,6 +20,7 @@ import { notify } from "./verbs/notify.ts";
 import { notifyAll } from "./verbs/notify-all.ts";
 import { notifyFetch, notifyRemove, notifyStatus } from "./verbs/notify-id.ts";
 import { notifyList } from "./verbs/notify-list.ts";
+import { otp } from "./verbs/otp.ts";
 import { pkam } from "./verbs/pkam.ts";
 import { plookup } from "./verbs/plookup.ts";
 import { pol } from "./verbs/pol.ts";
@@ -91,6 +94,33 @@ const notifyItems = {
 };
 const requiredItems = ["operation", "messageType", "metadata", "name", "owner"] as const;
 const days = fc.nat({ max: 20_000 }).map((day) => day * 86_400_000);
+
+const namespaces = fc.dictionary(fc.constantFrom("*", "__manage", "wavi", "buzz.wavi"), fc.constantFrom("r", "rw"));
+const enrollMembers = {
+  enrollmentId: fc.uuid(),
+  appName: word,
+  deviceName: word,
+  namespaces,
+  otp: word,
+  apkamPublicKey: opaque,
+  encryptedAPKAMSymmetricKey: opaque,
+  encryptedDefaultEncryptionPrivateKey: opaque,
+  encPrivateKeyIV: opaque,
+  encryptedDefaultSelfEncryptionKey: opaque,
+  selfEncKeyIV: opaque,
+  apkamKeysExpiryInMillis: fc.nat(),
+  enrollmentStatusFilter: fc.subarray<EnrollmentState>(["pending", "approved", "denied", "revoked", "expired"]),
+};
+const passcodes = fc.string({ unit: fc.constantFrom(..."abcXYZ019_"), minLength: 6, maxLength: 20 });
+const keysMembers = {
+  visibility: fc.constantFrom("public", "private", "self"),
+  namespace: word,
+  appName: word,
+  deviceName: word,
+  keyType: word,
+  encryptionKeyName: word,
+  keyName: word,
+};
 
 /** For each syntax, parameters that it can express. */
 function cases<P>(syntax: Syntax<P>, params: fc.Arbitrary<P>): [string, Syntax<unknown>, fc.Arbitrary<unknown>] {
@@ -200,6 +230,42 @@ const expressible = [
       fc.record({ operation: fc.constant("show") }),
       fc.record({ operation: fc.constant("set"), name: word, value: opaque }),
       fc.record({ operation: fc.constantFrom("reset", "print"), name: word }),
+    ),
+  ),
+  cases(
+    enroll,
+    fc.oneof(
+      fc.record(
+        { operation: fc.constantFrom("request", "approve", "deny", "list", "fetch", "delete"), ...enrollMembers },
+        { requiredKeys: ["operation"] },
+      ),
+      fc.record(
+        { operation: fc.constantFrom("revoke"), force: flags, enrollmentId: fc.uuid() },
+        { requiredKeys: ["operation"] },
+      ),
+    ),
+  ),
+  cases(
+    otp,
+    fc.oneof(
+      fc.record({ operation: fc.constantFrom("get"), ttl: fc.nat() }, { requiredKeys: ["operation"] }),
+      fc.record(
+        { operation: fc.constant("put"), passcode: passcodes, ttl: fc.nat() },
+        { requiredKeys: ["operation", "passcode"] },
+      ),
+    ),
+  ),
+  cases(
+    keys,
+    fc.oneof(
+      fc.record(
+        { operation: fc.constantFrom("get", "delete", "put"), ...keysMembers },
+        { requiredKeys: ["operation"] },
+      ),
+      fc.record(
+        { operation: fc.constant("put"), ...keysMembers, value: values },
+        { requiredKeys: ["operation", "keyName", "value"] },
+      ),
     ),
   ),
 ];

@@ -2,8 +2,10 @@ import { normalise, type Syntax } from "./syntax.ts";
 import { config } from "./verbs/config.ts";
 import { cram } from "./verbs/cram.ts";
 import { deleteRecord } from "./verbs/delete.ts";
+import { enroll } from "./verbs/enroll.ts";
 import { from } from "./verbs/from.ts";
 import { info } from "./verbs/info.ts";
+import { keys } from "./verbs/keys.ts";
 import { llookup } from "./verbs/llookup.ts";
 import { lookup } from "./verbs/lookup.ts";
 import { monitor } from "./verbs/monitor.ts";
@@ -12,6 +14,7 @@ import { notify } from "./verbs/notify.ts";
 import { notifyAll } from "./verbs/notify-all.ts";
 import { notifyFetch, notifyRemove, notifyStatus } from "./verbs/notify-id.ts";
 import { notifyList } from "./verbs/notify-list.ts";
+import { otp } from "./verbs/otp.ts";
 import { pkam } from "./verbs/pkam.ts";
 import { plookup } from "./verbs/plookup.ts";
 import { pol } from "./verbs/pol.ts";
@@ -44,6 +47,9 @@ export const syntaxes = [
   monitor,
   stats,
   config,
+  enroll,
+  otp,
+  keys,
 ] as const;
 
 const verbs: ReadonlySet<string> = new Set(syntaxes.map(({ verb }: Pick<Syntax<unknown>, "verb">) => verb));
