@@ -1,5 +1,6 @@
 import { connect, type TLSSocket } from "node:tls";
 import { cramDigest, LineSplitter, signPkam, stripPrompt } from "@atrium/protocol";
+import type { Pair } from "../kit/certificates.ts";
 
 interface Options {
   readonly host: string;
@@ -7,6 +8,8 @@ interface Options {
   /** the name that its certificate must have */
   readonly servername: string;
   readonly ca: string;
+  /** to show, as other atServers do */
+  readonly certificate?: Pair | undefined;
 }
 
 /** How long nothing may come while something is waited for. */
@@ -24,8 +27,9 @@ export class AtServerClient implements Disposable {
   #over = false;
 
   /** @returns once the handshake is done; rejects when it fails */
-  static async open({ host, port, servername, ca }: Options): Promise<AtServerClient> {
-    const socket = connect({ host, port, servername, ca });
+  static async open({ host, port, servername, ca, certificate }: Options): Promise<AtServerClient> {
+    const shown = certificate && { cert: certificate.certificate, key: certificate.key };
+    const socket = connect({ host, port, servername, ca, ...shown });
     const client = new AtServerClient(socket);
     await new Promise<void>((resolve, reject) => {
       socket.once("secureConnect", resolve);

@@ -3,13 +3,13 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Ready } from "@atrium/runtime/lifecycle.ts";
-import { type TestCa, testCa, writeIdentity } from "../kit/certificates.ts";
+import { type Pair, type TestCa, testCa, writeIdentity } from "../kit/certificates.ts";
 import { AtServerClient } from "./atserver-client.ts";
 
 const program = fileURLToPath(new URL("../../server-image/src/main.ts", import.meta.url));
 
 export const atSign = "@alice";
-const host = "alice.atrium.localhost";
+export const zone = "atrium.localhost";
 export const secret = "5f".repeat(64);
 const lastWordsBytes = 65_536;
 
@@ -20,23 +20,44 @@ interface Start {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
+interface Home {
+  /** of its identity and its data */
+  readonly directory: string;
+  readonly data?: string;
+  readonly atSign?: `@${string}`;
+  /** that others trust, too */
+  readonly ca?: TestCa;
+  /** more settings of every process */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
 /** Where an atServer lives: its identity and its data, on which one process after the other is started. */
 export class AtServerHome {
-  readonly ca: TestCa = testCa({ permitted: ["atrium.localhost"] });
+  readonly ca: TestCa;
   /** the directory of the identity */
   readonly identity: string;
+  readonly #atSign: `@${string}`;
   readonly #data: string;
+  readonly #environment: Readonly<Record<string, string>>;
   #epoch = 0;
 
-  constructor({ directory, data = join(directory, "data") }: { directory: string; data?: string }) {
-    this.identity = join(directory, "identity");
-    this.#data = data;
+  constructor(home: Home) {
+    this.ca = home.ca ?? testCa({ permitted: [zone] });
+    this.identity = join(home.directory, "identity");
+    this.#atSign = home.atSign ?? atSign;
+    this.#data = home.data ?? join(home.directory, "data");
+    this.#environment = home.environment ?? {};
     this.renewCertificate({ activation: secret });
+  }
+
+  /** The host name that the directory gives for it. */
+  get host(): string {
+    return `${this.#atSign.slice(1)}.${zone}`;
   }
 
   /** Puts a new certificate and its key in the place of the old ones. */
   renewCertificate(more: { activation?: string } = {}): void {
-    const pair = this.ca.issue({ dns: [host], client: true });
+    const pair = this.ca.issue({ dns: [this.host], client: true });
     writeIdentity(this.identity, { ...pair, trust: this.ca.pem, ...more });
   }
 
@@ -47,8 +68,8 @@ export class AtServerHome {
       execArgv: ["--disable-warning=ExperimentalWarning", ...nodeOptions],
       silent: true,
       env: {
-        ATSERVER_ATSIGN: atSign,
-        ATSERVER_HOST: host,
+        ATSERVER_ATSIGN: this.#atSign,
+        ATSERVER_HOST: this.host,
         ATSERVER_PORT: "443",
         ATSERVER_DATA: this.#data,
         ATSERVER_EPOCH: String(epoch),
@@ -58,11 +79,19 @@ export class AtServerHome {
         ATSERVER_LISTEN: "127.0.0.1:0",
         ATSERVER_HEALTH_LISTEN: "127.0.0.1:0",
         ATSERVER_LOG_LEVEL: "warn",
+        ...this.#environment,
         ...environment,
       },
     });
-    return new AtServerProcess(child, this.ca);
+    return new AtServerProcess(child, { ca: this.ca, host: this.host, atSign: this.#atSign });
   }
+}
+
+/** What its clients know of an atServer. */
+interface Known {
+  readonly ca: TestCa;
+  readonly host: string;
+  readonly atSign: string;
 }
 
 /** The atServer as it is shipped, in a process of its own, which can be stopped and killed. */
@@ -72,24 +101,33 @@ export class AtServerProcess implements AsyncDisposable {
   /** its exit code, or the signal that ended it, and the last of what it said */
   readonly ended: Promise<{ readonly code: number | NodeJS.Signals; readonly output: string }>;
   readonly #child: ChildProcess;
-  readonly #ca: TestCa;
+  readonly #known: Known;
+  #output = "";
 
-  constructor(child: ChildProcess, ca: TestCa) {
+  constructor(child: ChildProcess, known: Known) {
     this.#child = child;
-    this.#ca = ca;
-    let output = "";
+    this.#known = known;
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on("data", (chunk) => {
-        output = `${output}${chunk}`.slice(-lastWordsBytes);
+        this.#output = `${this.#output}${chunk}`.slice(-lastWordsBytes);
       });
     }
-    this.ended = once(child, "close").then(([code, signal]) => ({ code: code ?? signal, output }));
+    this.ended = once(child, "close").then(([code, signal]) => ({ code: code ?? signal, output: this.#output }));
     this.ready = Promise.race([
       once(child, "message").then(([{ addresses }]) => addresses),
-      this.ended.then(({ code }) => Promise.reject(new Error(`the atServer ended with ${code}: ${output}`))),
+      this.ended.then(({ code, output }) => Promise.reject(new Error(`the atServer ended with ${code}: ${output}`))),
     ]);
     // Not everybody who starts one waits for it.
     this.ready.catch(() => undefined);
+  }
+
+  get atSign(): string {
+    return this.#known.atSign;
+  }
+
+  /** the last of what it said, until now */
+  get output(): string {
+    return this.#output;
   }
 
   get pid(): number {
@@ -103,14 +141,16 @@ export class AtServerProcess implements AsyncDisposable {
     return address;
   }
 
-  async connect(): Promise<AtServerClient> {
-    return await AtServerClient.open({ ...(await this.address("main")), servername: host, ca: this.#ca.pem });
+  /** @param certificate to show, as other atServers do */
+  async connect(certificate?: Pair): Promise<AtServerClient> {
+    const { ca, host: servername } = this.#known;
+    return await AtServerClient.open({ ...(await this.address("main")), servername, ca: ca.pem, certificate });
   }
 
   /** A connection of the owner, who has not activated the atSign yet. */
   async login(): Promise<AtServerClient> {
     const client = await this.connect();
-    await client.loginByCram(atSign, secret);
+    await client.loginByCram(this.#known.atSign, secret);
     return client;
   }
 

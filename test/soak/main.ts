@@ -3,40 +3,50 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { atServerDriver } from "./atserver-driver.ts";
-import { crash } from "./crash.ts";
-import type { Ledger } from "./ledger.ts";
-import { Random } from "./random.ts";
-import { storeDriver } from "./store-driver.ts";
+import { crashRun } from "./crash-run.ts";
+import { fuzzRun } from "./fuzz/fuzz-run.ts";
+import type { Run, RunOptions } from "./run.ts";
 
-const help = `npm run soak -- crash [--rounds N] [--seed N] [--store]
+const runs: Readonly<Record<string, Run>> = { crash: crashRun, fuzz: fuzzRun };
 
-crash      kills an atServer that writes, again and again, and compares what it kept with what it had acknowledged
-  --rounds N   how many kills (1000)
-  --store      the store alone, without the atServer around it: more kills in the same time
-  --seed N     repeats the choices of another run; its moments depend on the machine
+const help = `npm run soak -- NAME [--seed N] …
+
+${Object.entries(runs)
+  .map(([name, { help }]) => `${name.padEnd(9)}${help}`)
+  .join("\n\n")}
+
+--seed N   repeats the choices of another run; its moments depend on the machine
 
 Ends with 0 when nothing was wrong, with 1 and the data left in place when something was, with 2 on wrong arguments.
 `;
 
 class UsageError extends Error {}
 
-interface Options {
-  readonly rounds: number;
-  readonly seed: number;
-  readonly store: boolean;
+interface Wanted {
+  readonly name: string;
+  readonly run: Run;
+  readonly options: Omit<RunOptions, "directory">;
 }
 
 /** @returns undefined when help is wanted */
-function readArguments(args: string[]): Options | undefined {
+function readArguments(args: string[]): Wanted | undefined {
   const { values, positionals } = parse(args);
   if (values.help) return undefined;
-  if (positionals.length !== 1 || positionals[0] !== "crash") throw new UsageError("which run? crash");
-  return {
-    rounds: wholeNumber("--rounds", values.rounds ?? "1000"),
-    seed: wholeNumber("--seed", values.seed ?? `${Date.now() % 2 ** 31}`),
-    store: values.store ?? false,
+  const [name = "", ...more] = positionals;
+  const run = Object.hasOwn(runs, name) ? runs[name] : undefined;
+  if (run === undefined || more.length > 0) throw new UsageError(`which run? ${Object.keys(runs).join(", ")}`);
+  const { count, flag } = run;
+  const { help: _help, seed, ...others } = values;
+  for (const given of Object.keys(others)) {
+    if (given !== count.option && given !== flag) throw new UsageError(`${name} has no --${given}`);
+  }
+  const options = {
+    count: wholeNumber(`--${count.option}`, values[count.option] ?? String(count.usual)),
+    seed: wholeNumber("--seed", seed ?? `${Date.now() % 2 ** 31}`),
+    flag: flag !== undefined && values[flag] === true,
+    print,
   };
+  return { name, run, options };
 }
 
 function parse(args: string[]) {
@@ -46,6 +56,8 @@ function parse(args: string[]) {
       allowPositionals: true,
       options: {
         rounds: { type: "string" },
+        lines: { type: "string" },
+        seconds: { type: "string" },
         seed: { type: "string" },
         store: { type: "boolean" },
         help: { type: "boolean", short: "h" },
@@ -61,29 +73,25 @@ function wholeNumber(name: string, text: string): number {
   return Number(text);
 }
 
-async function runCrash({ rounds, seed, store }: Options): Promise<number> {
-  const directory = mkdtempSync(join(tmpdir(), "atrium-soak-"));
-  print(`crash: ${rounds} rounds, seed ${seed}, data in ${directory}`);
-  const onRound = (round: number, ledger: Ledger): void => {
-    if (round % 10 === 0) print(`round ${round}: ${ledger.acknowledged} writes acknowledged`);
-  };
-  const driver = store ? storeDriver(directory) : atServerDriver(directory);
-  const ledger = await crash({ driver, rounds, random: new Random(seed), onRound });
-  for (const fault of ledger.faults) print(`FAULT ${fault}`);
-  print(`${ledger.acknowledged} writes acknowledged, ${ledger.faults.length} faults`);
-  if (ledger.faults.length > 0) return 1;
-  rmSync(directory, { recursive: true });
-  return 0;
-}
-
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
+async function start({ name, run, options }: Wanted): Promise<number> {
+  const directory = mkdtempSync(join(tmpdir(), "atrium-soak-"));
+  print(`${name}: ${options.count} ${run.count.option}, seed ${options.seed}, data in ${directory}`);
+  const faults = await run.start({ ...options, directory });
+  for (const fault of faults) print(`FAULT ${fault}`);
+  print(`${faults.length} faults`);
+  if (faults.length > 0) return 1;
+  rmSync(directory, { recursive: true });
+  return 0;
+}
+
 async function main(args: string[]): Promise<number> {
   try {
-    const options = readArguments(args);
-    if (options !== undefined) return await runCrash(options);
+    const wanted = readArguments(args);
+    if (wanted !== undefined) return await start(wanted);
     process.stdout.write(help);
     return 0;
   } catch (error) {
