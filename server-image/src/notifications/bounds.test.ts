@@ -24,17 +24,15 @@ function holding({
   return { changes: changes as NotificationChanges, forgotten };
 }
 
-const { perPeer, total } = bounds;
+const { perPeer, crowded, perPeerInCrowd, total } = bounds;
+const less = ({ count, bytes }: NotificationLoad) => ({ count: count - 1, bytes: bytes - 1 });
+const ofOne = "too many notifications of @bob are here";
+const inAll = "too many notifications";
 
 test.each([
   ["nothing", {}],
-  [
-    "one less than may be",
-    {
-      load: { count: perPeer.count - 1, bytes: perPeer.bytes - 1 },
-      totals: { count: total.count - 1, bytes: total.bytes - 1 },
-    },
-  ],
+  ["one less than one sender may have", { load: less(perPeer), totals: less(crowded) }],
+  ["one less than one sender may have in a crowd", { load: less(perPeerInCrowd), totals: less(total) }],
 ])("there is room beside %s", (_what, held) => {
   const { changes, forgotten } = holding(held);
   assertRoom(changes, "received", "@bob");
@@ -43,28 +41,15 @@ test.each([
 });
 
 test.each([
-  [
-    "notifications of one sender",
-    "received",
-    { load: { ...none, count: perPeer.count } },
-    "too many notifications of @bob are here",
-  ],
-  [
-    "bytes of one sender",
-    "received",
-    { load: { ...none, bytes: perPeer.bytes } },
-    "too many notifications of @bob are here",
-  ],
-  [
-    "notifications for one recipient",
-    "sent",
-    { load: { ...none, count: perPeer.count } },
-    "too many notifications wait for @bob",
-  ],
-  ["notifications", "received", { totals: { ...none, count: total.count } }, "too many notifications"],
-  ["bytes", "received", { totals: { ...none, bytes: total.bytes } }, "too many notifications"],
-  ["notifications of the owner's apps", "self", { totals: { ...none, count: total.count } }, "too many notifications"],
-  ["notifications that all wait", "sent", { totals: { ...none, count: total.count } }, "too many notifications"],
+  ["notifications of one sender", "received", { load: { ...none, count: perPeer.count } }, ofOne],
+  ["bytes of one sender", "received", { load: { ...none, bytes: perPeer.bytes } }, ofOne],
+  ["of one sender in a crowd", "received", { load: perPeerInCrowd, totals: { ...none, count: crowded.count } }, ofOne],
+  ["bytes of one in a crowd", "received", { load: perPeerInCrowd, totals: { ...none, bytes: crowded.bytes } }, ofOne],
+  ["for one recipient", "sent", { load: { ...none, count: perPeer.count } }, "too many notifications wait for @bob"],
+  ["notifications", "received", { totals: { ...none, count: total.count } }, inAll],
+  ["bytes", "received", { totals: { ...none, bytes: total.bytes } }, inAll],
+  ["of the owner's apps", "self", { totals: { ...none, count: total.count } }, inAll],
+  ["that all wait", "sent", { totals: { ...none, count: total.count } }, inAll],
 ] as const)("there is no room beside too many %s", (_what, kind, held, message) => {
   const { changes, forgotten } = holding({ ...held, settled: kind === "sent" ? [] : [1] });
   expect(() => assertRoom(changes, kind, "@bob")).toThrow(
@@ -75,7 +60,7 @@ test.each([
 
 test("the oldest that were delivered make room for what is to be sent", () => {
   const settled = Array.from({ length: 100 }, (_, index) => index);
-  const { changes, forgotten } = holding({ totals: { ...none, count: total.count }, settled });
+  const { changes, forgotten } = holding({ load: less(perPeer), totals: crowded, settled });
   assertRoom(changes, "sent", "@bob");
   expect(forgotten).toEqual(settled.slice(0, 16));
 });

@@ -1,5 +1,5 @@
 import { type AtSign, ProtocolError } from "@atrium/protocol";
-import type { NotificationChanges, NotificationKind } from "../store/notifications.ts";
+import type { NotificationChanges, NotificationKind, NotificationLoad } from "../store/notifications.ts";
 
 /** How long a notification lives whose sender does not say. */
 export const defaultLifeMs = 15 * 60_000;
@@ -13,11 +13,14 @@ export function lifeOf(ttlnMs = 0): number {
 
 /**
  * How much may be there at once, so that nobody fills the disk: what one sender has here, what waits for one recipient,
- * what the owner's apps tell each other; and all of a kind together.
+ * what the owner's apps tell each other. From `crowded` on, all of a kind together, only those who have little there may
+ * add more, so that a few cannot shut out the rest; and nobody once there is as much as `total`.
  */
 export const bounds = {
   perPeer: { count: 10_000, bytes: 32 * 1024 * 1024 },
-  total: { count: 100_000, bytes: 256 * 1024 * 1024 },
+  crowded: { count: 100_000, bytes: 256 * 1024 * 1024 },
+  perPeerInCrowd: { count: 100, bytes: 1024 * 1024 },
+  total: { count: 200_000, bytes: 512 * 1024 * 1024 },
 } as const;
 
 /** Sent ones that need not be known any more are forgotten so many at a time. */
@@ -28,15 +31,21 @@ const forgottenAtOnce = 16;
  * @throws {ProtocolError} `paused` when there is no room for it: the sender may try again later
  */
 export function assertRoom(changes: NotificationChanges, kind: NotificationKind, peer: AtSign): void {
-  if (isOver(changes.load(kind, peer), bounds.perPeer)) throw noRoom(`too many notifications ${whose(kind, peer)}`);
-  if (!isOver(changes.totals(kind), bounds.total)) return;
-  // How the delivery of the oldest went is not asked for any more.
-  const settled = kind === "sent" ? changes.oldestSettled(forgottenAtOnce) : [];
-  if (settled.length === 0) throw noRoom("too many notifications");
-  changes.forget(settled);
+  const totals = changes.totals(kind);
+  const crowded = isOver(totals, bounds.crowded) && !forgetSettled(changes, kind);
+  const bound = crowded ? bounds.perPeerInCrowd : bounds.perPeer;
+  if (isOver(changes.load(kind, peer), bound)) throw noRoom(`too many notifications ${whose(kind, peer)}`);
+  if (isOver(totals, bounds.total)) throw noRoom("too many notifications");
 }
 
-function isOver(load: { count: number; bytes: number }, bound: { count: number; bytes: number }): boolean {
+/** How the delivery of the oldest went is not asked for any more. @returns whether that made room */
+function forgetSettled(changes: NotificationChanges, kind: NotificationKind): boolean {
+  const settled = kind === "sent" ? changes.oldestSettled(forgottenAtOnce) : [];
+  if (settled.length > 0) changes.forget(settled);
+  return settled.length > 0;
+}
+
+function isOver(load: NotificationLoad, bound: NotificationLoad): boolean {
   return load.count >= bound.count || load.bytes >= bound.bytes;
 }
 

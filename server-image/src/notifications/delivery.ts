@@ -46,7 +46,7 @@ export async function deliver(place: NotificationPlace, { store, peers, large }:
 }
 
 /** The command for the recipient's atServer. */
-export function deliveryLine(notification: StoredNotification): string {
+function deliveryLine(notification: StoredNotification): string {
   const { id, operation, messageType, notifier, lifeMs, isEncrypted, metadata, to, key, value } = notification;
   const { createdAt, updatedAt, ...told } = metadata;
   const at = key.lastIndexOf("@");
