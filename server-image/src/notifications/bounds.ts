@@ -12,15 +12,15 @@ export function lifeOf(ttlnMs = 0): number {
 }
 
 /**
- * How much may be there at once, so that nobody fills the disk: what one sender has here, what waits for one recipient,
+ * How much may be there at once, so that nobody fills the disk, of which a small atServer has a gigabyte: what one sender has here, what waits for one recipient,
  * what the owner's apps tell each other. From `crowded` on, all of a kind together, only those who have little there may
  * add more, so that a few cannot shut out the rest; and nobody once there is as much as `total`.
  */
 export const bounds = {
   perPeer: { count: 10_000, bytes: 32 * 1024 * 1024 },
-  crowded: { count: 100_000, bytes: 256 * 1024 * 1024 },
+  crowded: { count: 50_000, bytes: 64 * 1024 * 1024 },
   perPeerInCrowd: { count: 100, bytes: 1024 * 1024 },
-  total: { count: 200_000, bytes: 512 * 1024 * 1024 },
+  total: { count: 100_000, bytes: 128 * 1024 * 1024 },
 } as const;
 
 /** Sent ones that need not be known any more are forgotten so many at a time. */
