@@ -58,5 +58,6 @@ export { plookup } from "./verbs/plookup.ts";
 export { pol } from "./verbs/pol.ts";
 export { type ScanParams, scan } from "./verbs/scan.ts";
 export { type StatsParams, stats } from "./verbs/stats.ts";
+export { to } from "./verbs/to.ts";
 export { type UpdateParams, update } from "./verbs/update.ts";
 export { type UpdateMetaParams, updateMeta } from "./verbs/update-meta.ts";

@@ -26,6 +26,7 @@ import { plookup } from "./verbs/plookup.ts";
 import { pol } from "./verbs/pol.ts";
 import { scan } from "./verbs/scan.ts";
 import { stats } from "./verbs/stats.ts";
+import { to } from "./verbs/to.ts";
 import { update } from "./verbs/update.ts";
 import { updateMeta } from "./verbs/update-meta.ts";
 
@@ -150,7 +151,8 @@ const expressible = [
       { requiredKeys: ["signature"] },
     ),
   ),
-  cases(info, fc.record({ brief: fc.boolean() })),
+  cases(info, fc.oneof(fc.constant({}), fc.record({ form: fc.constantFrom("brief", "mtls", "mtlsbrief") }))),
+  cases(to, fc.record({ atSign: atSigns })),
   cases(pol, fc.constant({})),
   cases(noop, fc.record({ durationMs: fc.integer({ min: 0, max: 5000 }) })),
   cases(

@@ -20,6 +20,7 @@ import { plookup } from "./verbs/plookup.ts";
 import { pol } from "./verbs/pol.ts";
 import { scan } from "./verbs/scan.ts";
 import { stats } from "./verbs/stats.ts";
+import { to } from "./verbs/to.ts";
 import { update } from "./verbs/update.ts";
 import { updateMeta } from "./verbs/update-meta.ts";
 
@@ -30,6 +31,7 @@ export const syntaxes = [
   pkam,
   pol,
   info,
+  to,
   noop,
   scan,
   update,

@@ -25,7 +25,7 @@ export async function inspect(options: ConnectOptions): Promise<Inspection> {
   const { address, connection } = await connect(options);
   await using open = connection;
   onStep?.(`asking the atServer of ${atSign} about itself`);
-  const server = parseReply(await open.send(info.format({ brief: false })));
+  const server = parseReply(await open.send(info.format({})));
   if (typeof server !== "object" || server === null) {
     throw new ClientError("corrupt", `the atServer of ${atSign} told nothing about itself`);
   }

@@ -5,6 +5,8 @@ import { deleteRecord } from "./delete.ts";
 import { info } from "./info.ts";
 import { noop } from "./noop.ts";
 import { pkam } from "./pkam.ts";
+import { pol } from "./pol.ts";
+import { to } from "./to.ts";
 
 test.each([
   [cram, "cram:ab12", { digest: "ab12" }],
@@ -21,8 +23,12 @@ test.each([
   ],
   [pkam, "pkam:enrollmentId:7c-1:MIIB==", { enrollmentId: "7c-1", signature: "MIIB==" }],
   [pkam, "PKAM:SIGNINGALGO:ECC_SECP256R1:MIIB==", { signingAlgo: "ecc_secp256r1", signature: "MIIB==" }],
-  [info, "info", { brief: false }],
-  [info, "info:Brief", { brief: true }],
+  [info, "info", {}],
+  [info, "info:Brief", { form: "brief" }],
+  [info, "info:MTLS", { form: "mtls" }],
+  [info, "info:mtlsbrief", { form: "mtlsbrief" }],
+  [to, "to:@B.ob", { atSign: "@bob" }],
+  [pol, "POL", {}],
   [noop, "noop:0", { durationMs: 0 }],
   [noop, "noop:5000\r", { durationMs: 5000 }],
   [deleteRecord, "delete:x.wavi@alice", { key: "x.wavi@alice" }],
@@ -50,7 +56,12 @@ test.each([
   [pkam, "pkam:hashingAlgo:md5:MIIB=="],
   [pkam, "pkam:enrollmentId:MIIB=="],
   [pkam, "pkam:MII B=="],
-  [info, "info:mtls"],
+  [info, "info:"],
+  [info, "info:mtlslong"],
+  [to, "to:bob"],
+  [to, "to:@a:b"],
+  [pol, "pol:"],
+  [pol, "pol @bob"],
   [info, "info x"],
   [noop, "noop"],
   [noop, "noop:"],

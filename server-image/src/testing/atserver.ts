@@ -1,12 +1,14 @@
 import { type Duplex, duplexPair } from "node:stream";
 import { type AtSign, cramDigest, ProtocolError } from "@atrium/protocol";
 import { type Log, silent } from "@atrium/runtime/log.ts";
+import { one, two } from "@atrium/runtime/tls-files.vectors.ts";
 import { AccessCounts } from "../access-counts.ts";
 import { BlockList } from "../block-list.ts";
 import { ByteBudget } from "../byte-budget.ts";
 import type { ShownCertificate } from "../connection.ts";
 import { Counts } from "../counts.ts";
 import { Dispatcher } from "../dispatcher.ts";
+import type { Certificates } from "../identity/identity.ts";
 import { defaultLimits, type Limits } from "../limits.ts";
 import { LineBudget } from "../line-budget.ts";
 import { Notifications } from "../notifications/notifications.ts";
@@ -38,6 +40,7 @@ interface Options {
   readonly log?: Log;
   // biome-ignore lint/suspicious/noExplicitAny: verbs of a test have whatever parameters they have
   readonly extraVerbs?: readonly Verb<any>[];
+  readonly certificates?: Certificates;
 }
 
 async function noPeers(): Promise<never> {
@@ -57,6 +60,7 @@ export function testServer({
   heldBytes = 20_480_000,
   log = silent,
   extraVerbs = [],
+  certificates = { serving: one, client: one, trust: two.certificate, expiresAtMs: 0 },
 }: Options = {}) {
   const clock: TestClock = {
     nowMs: Date.UTC(2026, 0),
@@ -74,6 +78,7 @@ export function testServer({
     async activated() {
       activation.secret = undefined;
     },
+    current: certificates,
   };
   const proofs = new Proofs(monotonic);
   const sessions = new Set<Session>();

@@ -16,6 +16,7 @@ import { plookup } from "./plookup.ts";
 import { pol } from "./pol.ts";
 import { scan } from "./scan.ts";
 import { stats } from "./stats.ts";
+import { to } from "./to.ts";
 import { update } from "./update.ts";
 import { updateMeta } from "./update-meta.ts";
 
@@ -26,6 +27,7 @@ export const verbs = [
   pkam,
   pol,
   info,
+  to,
   noop,
   scan,
   update,

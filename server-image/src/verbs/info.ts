@@ -1,18 +1,39 @@
-import { info as syntax } from "@atrium/protocol";
+import { X509Certificate } from "node:crypto";
+import { formatTimestamp, info as syntax } from "@atrium/protocol";
+import type { Connection } from "../connection.ts";
 import { protocolVersion } from "../version.ts";
-import { verb } from "./verb.ts";
+import { type Parts, verb } from "./verb.ts";
 
+/** Tells what runs here and since when, and by which certificate other atServers know it. */
 export const info = verb({
   syntax,
-  allow: ["anonymous", "owner"],
-  handle({ brief }, { monotonic, startedMs }) {
-    const upMs = Math.floor(monotonic() - startedMs);
+  allow: ["anonymous", "owner", "peer"],
+  handle({ form }, parts, connection) {
+    const { certificate } = parts.identity.current.client;
+    if (form === "mtls") return JSON.stringify({ mtls_fullchain: certificate });
+    if (form === "mtlsbrief") return JSON.stringify(ageOf(certificate));
+    const upMs = Math.floor(parts.monotonic() - parts.startedMs);
+    if (form === "brief") return JSON.stringify({ version: protocolVersion, uptimeAsMillis: upMs });
     return JSON.stringify({
       version: protocolVersion,
-      ...(brief ? { uptimeAsMillis: upMs } : { uptimeAsWords: inWords(upMs) }),
+      uptimeAsWords: inWords(upMs),
+      apkam_metadata: enrollmentOf(connection, parts),
     });
   },
 });
+
+/** The key was made for this certificate: both are as old. */
+function ageOf(certificate: string): Record<string, string> {
+  const since = formatTimestamp(Date.parse(new X509Certificate(certificate).validFrom));
+  return { mtls_fullchain_last_modified: since, mtls_privkey_last_modified: since };
+}
+
+/** An enrolled app is told what is stored of it; nobody else is. */
+function enrollmentOf({ enrollment }: Connection, { atSign, store }: Parts): unknown {
+  if (enrollment === undefined) return undefined;
+  const value = store.get(`${enrollment.id}.new.enrollments.__manage${atSign}`)?.value;
+  return value === undefined ? undefined : JSON.parse(value);
+}
 
 const unitsMs = { days: 86_400_000, hours: 3_600_000, minutes: 60_000, seconds: 1_000 };
 

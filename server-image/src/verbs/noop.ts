@@ -5,6 +5,6 @@ import { verb } from "./verb.ts";
 /** Answers after a while: a sign of life. */
 export const noop = verb({
   syntax,
-  allow: ["anonymous", "owner"],
+  allow: ["anonymous", "owner", "peer"],
   handle: ({ durationMs }) => (durationMs === 0 ? "ok" : wait(durationMs, "ok")),
 });

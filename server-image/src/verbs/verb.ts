@@ -15,7 +15,7 @@ export interface Parts {
   /** whose atServer this is */
   readonly atSign: AtSign;
   readonly store: Store;
-  readonly identity: Pick<Identity, "activationSecret" | "activated">;
+  readonly identity: Pick<Identity, "activationSecret" | "activated" | "current">;
   readonly blockList: BlockList;
   readonly access: AccessCounts;
   readonly peers: Pick<Peers, "ask" | "askAs" | "find">;

@@ -1,5 +1,6 @@
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { ProtocolError, signPkam } from "@atrium/protocol";
+import { one } from "@atrium/runtime/tls-files.vectors.ts";
 import { describe, expect, test } from "@jest/globals";
 import { testCa } from "../../../test/kit/certificates.ts";
 import { sweepStep } from "../expiry.ts";
@@ -524,6 +525,27 @@ describe("owner's matters", () => {
       uptimeAsWords: "1 days 1 hours 1 minutes 1 seconds",
     });
     expect(await json(client, "info:brief")).toMatchObject({ uptimeAsMillis: 90_061_000 });
+  });
+
+  test("info tells by which certificate this atServer is known to others, and since when", async () => {
+    const client = await testServer().anonymous();
+    expect(await json(client, "info:mtls")).toEqual({ mtls_fullchain: one.certificate });
+    expect(await json(client, "info:mtlsbrief")).toEqual({
+      mtls_fullchain_last_modified: "2026-11-23 08:08:38.000Z",
+      mtls_privkey_last_modified: "2026-11-23 08:08:38.000Z",
+    });
+  });
+
+  test("to tells the keys of the atSign that is served here, and of no other", async () => {
+    const server = testServer();
+    await ensureSigningKeys(server.store, "@alice", () => 0);
+    const client = await server.anonymous();
+    const signing = server.store.get("public:signing_publickey@alice")?.value;
+    expect(await json(client, "to:@alice")).toEqual({ signing_publickey: signing });
+    const owner = await server.owner();
+    await owner.ask("update:public:publickey@alice K");
+    expect(await json(client, "to:@Alice")).toEqual({ publickey: "K", signing_publickey: signing });
+    expect(await client.ask("to:@bob")).toBe("error:AT0007-Exception: @bob is not served here\n@");
   });
 
   test("stats answers what is asked, in its form", async () => {
