@@ -1,5 +1,5 @@
 import { type AtSign, ProtocolError } from "@atrium/protocol";
-import type { NotificationChanges, NotificationKind, NotificationLoad } from "../store/notifications.ts";
+import type { NotificationChanges, NotificationKind } from "../store/notifications.ts";
 
 /** How long a notification lives whose sender does not say. */
 export const defaultLifeMs = 15 * 60_000;
@@ -11,16 +11,19 @@ export function lifeOf(ttlnMs = 0): number {
   return ttlnMs === 0 ? defaultLifeMs : Math.min(ttlnMs, maxLifeMs);
 }
 
+const mebibyte = 1024 * 1024;
+
 /**
- * How much may be there at once, so that nobody fills the disk, of which a small atServer has a gigabyte: what one sender has here, what waits for one recipient,
- * what the owner's apps tell each other. From `crowded` on, all of a kind together, only those who have little there may
- * add more, so that a few cannot shut out the rest; and nobody once there is as much as `total`.
+ * How many bytes may be there at once, so that nobody fills the disk, of which a small atServer has a gigabyte: of what
+ * one sender has here, what waits for one recipient, what the owner's apps tell each other. From `crowded` on, all of a
+ * kind together, only those who have little there may add more, so that a few cannot shut out the rest; and nobody once
+ * there is as much as `total`. A small notification takes less than a kilobyte.
  */
 export const bounds = {
-  perPeer: { count: 10_000, bytes: 32 * 1024 * 1024 },
-  crowded: { count: 50_000, bytes: 64 * 1024 * 1024 },
-  perPeerInCrowd: { count: 100, bytes: 1024 * 1024 },
-  total: { count: 100_000, bytes: 128 * 1024 * 1024 },
+  perPeer: 32 * mebibyte,
+  crowded: 64 * mebibyte,
+  perPeerInCrowd: mebibyte,
+  total: 128 * mebibyte,
 } as const;
 
 /** Sent ones that need not be known any more are forgotten so many at a time. */
@@ -31,11 +34,11 @@ const forgottenAtOnce = 16;
  * @throws {ProtocolError} `paused` when there is no room for it: the sender may try again later
  */
 export function assertRoom(changes: NotificationChanges, kind: NotificationKind, peer: AtSign): void {
-  const totals = changes.totals(kind);
-  const crowded = isOver(totals, bounds.crowded) && !forgetSettled(changes, kind);
+  const { bytes } = changes.totals(kind);
+  const crowded = bytes >= bounds.crowded && !forgetSettled(changes, kind);
   const bound = crowded ? bounds.perPeerInCrowd : bounds.perPeer;
-  if (isOver(changes.load(kind, peer), bound)) throw noRoom(`too many notifications ${whose(kind, peer)}`);
-  if (isOver(totals, bounds.total)) throw noRoom("too many notifications");
+  if (changes.load(kind, peer).bytes >= bound) throw noRoom(`too many notifications ${whose(kind, peer)}`);
+  if (bytes >= bounds.total) throw noRoom("too many notifications");
 }
 
 /** How the delivery of the oldest went is not asked for any more. @returns whether that made room */
@@ -43,10 +46,6 @@ function forgetSettled(changes: NotificationChanges, kind: NotificationKind): bo
   const settled = kind === "sent" ? changes.oldestSettled(forgottenAtOnce) : [];
   if (settled.length > 0) changes.forget(settled);
   return settled.length > 0;
-}
-
-function isOver(load: NotificationLoad, bound: NotificationLoad): boolean {
-  return load.count >= bound.count || load.bytes >= bound.bytes;
 }
 
 function whose(kind: NotificationKind, peer: AtSign): string {
