@@ -9,6 +9,8 @@ import { BlockList } from "./block-list.ts";
 import { type Config, readConfig } from "./config.ts";
 import { Counts } from "./counts.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { Enrollments } from "./enrollment/enrollments.ts";
+import { Passcodes } from "./enrollment/passcodes.ts";
 import { sweepExpired } from "./expiry.ts";
 import { serveHealth } from "./health.ts";
 import { openFileIdentity } from "./identity/files.ts";
@@ -91,7 +93,7 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
   await ensureSigningKeys(store, atSign, now);
 
   const dial = dialer({ identity: files, platformCa: config.platformCa, zones: config.zones });
-  await using outbound = new Pool(dial);
+  await using outbound = new Pool({ dial, large: { budget: shares.commands, onLarge: (bytes) => relief.used(bytes) } });
   pool = outbound;
   const directory = new DirectoryClient({ directory: config.directory, dial, log, monotonic });
   await using _sweep = sweepExpired({ store, log, now });
@@ -118,7 +120,20 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
     log,
     now,
   });
+  const passcodes = new Passcodes({ atSign, store, now });
+  const enrollments = new Enrollments({
+    atSign,
+    store,
+    passcodes,
+    notifications,
+    endConnections,
+    log,
+    now,
+    monotonic,
+  });
   dispatcher = new Dispatcher(verbs, {
+    enrollments,
+    passcodes,
     peers,
     peerKeys,
     proofs,

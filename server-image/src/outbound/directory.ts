@@ -21,6 +21,8 @@ interface Entry {
 const freshMs = 3_600_000;
 const maxEntries = 1_000;
 const answerMs = 3_000;
+/** A host name and a port. */
+const maxReplyBytes = 1_024;
 /** Between attempts, each with up to as much again, so that many who failed together do not come back together. */
 const pausesMs = [50, 100, 150, 200];
 
@@ -79,7 +81,9 @@ export class DirectoryClient {
 
   async #askOnce(atSign: AtSign): Promise<Address> {
     const { directory, dial } = this.#options;
-    const dialogue = new Dialogue(await dial(directory, [directory.host, directoryName]), "the directory");
+    const dialogue = new Dialogue(await dial(directory, [directory.host, directoryName]), "the directory", {
+      maxReplyBytes,
+    });
     try {
       const answer = await dialogue.ask(atSign.slice(1), answerMs);
       if (answer === "null") throw new ProtocolError("at_server_not_found", `${atSign} is not in the directory`);

@@ -157,17 +157,17 @@ describe("the directory", () => {
 
 describe("the pool", () => {
   const peer = { host: "peer", port: 1 };
-  const limits = { connections: 2, perAddress: 2, idleMs: 1_000 };
+  const limits = { connections: 2, perAddress: 2, turnMs: 1_000, idleMs: 1_000 };
   const echo: Answer = (line, socket) => socket.write(`data:${line}\n@`);
-  const ask = (pool: Pool, to = peer, options = {}) =>
-    pool.lend(to, (dialogue) => dialogue.ask("q", 1_000), options).then(({ result, reused }) => [result, reused]);
+  const ask = (pool: Pool, to = peer, options = {}) => pool.lend(to, (dialogue) => dialogue.ask("q", 1_000), options);
 
   test("uses a connection again, never for two at once", async () => {
     const net = fakeNet(echo);
-    await using pool = new Pool(net.dial, limits);
-    expect(await ask(pool)).toEqual(["data:q", false]);
-    expect(await ask(pool)).toEqual(["data:q", true]);
-    expect(await ask(pool, peer, { fresh: true })).toEqual(["data:q", false]);
+    await using pool = new Pool({ dial: net.dial, limits });
+    expect(await ask(pool)).toBe("data:q");
+    expect(await ask(pool)).toBe("data:q");
+    expect(net.dialled).toHaveLength(1);
+    expect(await ask(pool, peer, { fresh: true })).toBe("data:q");
     await Promise.all([ask(pool), ask(pool)]);
     expect(net.dialled).toHaveLength(2);
     expect(pool.size).toBe(2);
@@ -175,7 +175,7 @@ describe("the pool", () => {
 
   test("gives up the one that idled longest for another peer, and refuses when all are in use", async () => {
     const net = fakeNet(echo);
-    await using pool = new Pool(net.dial, limits);
+    await using pool = new Pool({ dial: net.dial, limits });
     await ask(pool, { host: "a", port: 1 });
     await ask(pool, { host: "b", port: 1 });
     await ask(pool, { host: "c", port: 1 });
@@ -188,22 +188,54 @@ describe("the pool", () => {
 
   test("lends so many to one peer only, and counts right when dialling fails", async () => {
     const net = fakeNet(echo);
-    await using pool = new Pool(net.dial, { ...limits, connections: 10 });
+    await using pool = new Pool({ dial: net.dial, limits: { ...limits, connections: 10, turnMs: 20 } });
     const waiting = new Promise<void>(() => undefined);
     for (let i = 0; i < 2; i++) void pool.lend(peer, () => waiting);
     await expect(ask(pool)).rejects.toMatchObject({ code: "AT0006" });
-    const failing = new Pool(async () => Promise.reject(new Error("no")), { ...limits, connections: 1 });
+    const failing = new Pool({ dial: () => Promise.reject(new Error("no")), limits: { ...limits, connections: 1 } });
     for (let i = 0; i < 3; i++) await expect(ask(failing)).rejects.toThrow("no");
     expect(failing.size).toBe(0);
   });
 
+  test("lets those wait who come when all connections to a peer are in use, in order", async () => {
+    const net = fakeNet(echo);
+    await using pool = new Pool({ dial: net.dial, limits: { ...limits, perAddress: 1 } });
+    const order: number[] = [];
+    await Promise.all([1, 2, 3].map((each) => ask(pool).then(() => order.push(each))));
+    expect(order).toEqual([1, 2, 3]);
+    expect(net.dialled).toHaveLength(1);
+  });
+
+  test("keeps connections of different manners apart, and closes one that could not be prepared", async () => {
+    const net = fakeNet(echo);
+    await using pool = new Pool({ dial: net.dial, limits: { ...limits, connections: 10 } });
+    const prepared: string[] = [];
+    const manner = (name: string) => ({
+      name,
+      async prepare(dialogue: Dialogue) {
+        prepared.push(name);
+        if ((await dialogue.ask(name, 1_000)) === "data:bad") throw new Error("unprepared");
+      },
+    });
+    for (let i = 0; i < 2; i++) {
+      await ask(pool, peer, { manner: manner("as @bob") });
+      await ask(pool, peer, { manner: manner("as @carl") });
+      await ask(pool);
+    }
+    expect(prepared).toEqual(["as @bob", "as @carl"]);
+    expect(net.dialled).toHaveLength(3);
+    for (let i = 0; i < 3; i++) await expect(ask(pool, peer, { manner: manner("bad") })).rejects.toThrow("unprepared");
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(pool.size).toBe(3);
+  });
+
   test("closes what nobody used for a while", async () => {
     const net = fakeNet(echo);
-    await using pool = new Pool(net.dial, limits);
+    await using pool = new Pool({ dial: net.dial, limits });
     await ask(pool);
     jest.useFakeTimers();
     try {
-      await using timed = new Pool(net.dial, limits);
+      await using timed = new Pool({ dial: net.dial, limits });
       const member = ask(timed);
       await jest.advanceTimersByTimeAsync(10);
       await member;
@@ -234,7 +266,7 @@ describe("peers", () => {
               : "what?\n@",
       ),
     );
-    await using pool = new Pool(net.dial);
+    await using pool = new Pool({ dial: net.dial });
     const peers = new Peers({ ...others, directory, pool });
     expect(await peers.ask("@bob", "lookup:a@bob")).toBe("v: @x");
     await expect(peers.ask("@bob", "lookup:b@bob")).rejects.toMatchObject({
@@ -243,12 +275,12 @@ describe("peers", () => {
     });
     await expect(peers.ask("@bob", "lookup:c@bob")).rejects.toMatchObject({ code: "AT0011", closes: false });
     await expect(peers.ask("@bob", "lookup:d@bob")).rejects.toMatchObject({ code: "AT0004" });
-    expect(net.dialled).toHaveLength(1);
+    expect(net.dialled).toHaveLength(2);
   });
 
   test("that closed a kept connection are asked again on a fresh one", async () => {
     const net = fakeNet((_line, socket) => socket.write("data:v\n@"));
-    await using pool = new Pool(net.dial);
+    await using pool = new Pool({ dial: net.dial });
     const peers = new Peers({ ...others, directory, pool });
     await peers.ask("@bob", "lookup:a@bob");
     net.sockets[0]?.removeAllListeners("data");
@@ -263,8 +295,8 @@ describe("peers", () => {
 
   test("that do not answer cost their deadline and no more", async () => {
     const net = fakeNet(() => undefined);
-    await using pool = new Pool(net.dial);
-    const peers = new Peers({ ...others, directory, pool, answerMs: 20 });
+    await using pool = new Pool({ dial: net.dial });
+    const peers = new Peers({ ...others, directory, pool, deadlines: { stepMs: 20, answerMs: 20 } });
     await expect(peers.ask("@bob", "lookup:a@bob")).rejects.toMatchObject({ code: "AT0023" });
     expect(net.dialled).toHaveLength(1);
     expect(pool.size).toBe(0);
@@ -277,7 +309,7 @@ describe("peers", () => {
       if (to.host === "old") throw new ProtocolError("unable_to_connect", "old: ECONNREFUSED");
       return net.dial(to, names);
     };
-    await using pool = new Pool(dial);
+    await using pool = new Pool({ dial });
     let host = "old";
     const doubt = () => {
       host = "new";

@@ -13,10 +13,18 @@ interface Options {
   /** is given what the atServer of another atSign says of its encryption key, `{ data, … }` in JSON */
   readonly onPublicKey: (atSign: AtSign, payload: string) => void | Promise<void>;
   readonly log: Log;
-  readonly answerMs?: number;
+  readonly deadlines?: Deadlines;
 }
 
-const publicKeyMs = 3_000;
+/** In milliseconds, beside that of the connection itself. */
+export interface Deadlines {
+  /** for each reply on the way to being believed */
+  readonly stepMs: number;
+  /** for the reply to a question that has no deadline of its own */
+  readonly answerMs: number;
+}
+
+const defaultDeadlines: Deadlines = { stepMs: 3_000, answerMs: 5_000 };
 
 /** The atServers of other atSigns: as nobody in particular, or as the one of our atSign. */
 export class Peers {
@@ -25,15 +33,15 @@ export class Peers {
   readonly #prover: Prover;
   readonly #onPublicKey: Options["onPublicKey"];
   readonly #log: Log;
-  readonly #answerMs: number;
+  readonly #deadlines: Deadlines;
 
-  constructor({ directory, pool, prover, onPublicKey, log, answerMs = 5_000 }: Options) {
+  constructor({ directory, pool, prover, onPublicKey, log, deadlines = defaultDeadlines }: Options) {
     this.#directory = directory;
     this.#pool = pool;
     this.#prover = prover;
     this.#onPublicKey = onPublicKey;
     this.#log = log;
-    this.#answerMs = answerMs;
+    this.#deadlines = deadlines;
   }
 
   /**
@@ -77,29 +85,29 @@ export class Peers {
       if (now.host === address.host && now.port === address.port) throw error;
       return await this.#askAt(now, command, how);
     });
-    return payloadOf(line, atSign);
+    return payloadOf(line);
   }
 
-  async #askAt(address: Address, command: string, { manner, answerMs = this.#answerMs }: How): Promise<string> {
+  async #askAt(address: Address, command: string, how: How): Promise<string> {
+    const { manner, answerMs = this.#deadlines.answerMs } = how;
+    const use = async (dialogue: Dialogue) => replyOf(await dialogue.ask(command, answerMs), address.host);
     const ask = ({ fresh }: { fresh: boolean }) =>
-      this.#pool.lend(address, (dialogue) => dialogue.ask(command, answerMs), {
-        fresh,
-        ...(manner !== undefined && { manner }),
-      });
+      this.#pool.lend(address, use, { fresh, ...(manner !== undefined && { manner }) });
     try {
-      return (await ask({ fresh: false })).result;
+      return await ask({ fresh: false });
     } catch (error) {
       if (!(error instanceof StaleConnectionError)) throw error;
-      return (await ask({ fresh: true })).result;
+      return await ask({ fresh: true });
     }
   }
 
   /** Its key first: one that was replaced is known before anything is encrypted for the old one. */
   async #introduce(dialogue: Dialogue, atSign: AtSign): Promise<void> {
+    const { stepMs } = this.#deadlines;
     const command = lookup.format({ part: "all", name: "publickey", owner: atSign });
-    const line = await dialogue.ask(command, publicKeyMs);
+    const line = await dialogue.ask(command, stepMs);
     if (line.startsWith("data:")) await this.#noted(atSign, line.slice("data:".length));
-    await prove(dialogue, atSign, this.#prover);
+    await prove(dialogue, atSign, { ...this.#prover, stepMs });
   }
 
   async #noted(atSign: AtSign, payload: string): Promise<void> {
@@ -121,10 +129,15 @@ function isUnreachable(error: unknown): boolean {
   return error instanceof ProtocolError && error.error === "unable_to_connect";
 }
 
+/** @throws {ProtocolError} for what is no reply: whose the next one would be is not known then */
+function replyOf(line: string, host: string): string {
+  if (line.startsWith("data:") || line.startsWith("error:")) return line;
+  throw new ProtocolError("socket", `${host} answered what is no reply`);
+}
+
 /** An error of the peer becomes ours, and keeps its description; our own client's connection goes on. */
-function payloadOf(line: string, atSign: AtSign): string {
+function payloadOf(line: string): string {
   if (line.startsWith("data:")) return line.slice("data:".length);
-  if (!line.startsWith("error:")) throw new ProtocolError("socket", `${atSign} answered what is no reply`);
   const { error, message } = parseError(line);
   throw new ProtocolError(error, `Exception: ${message}`, { closes: false });
 }

@@ -1,7 +1,8 @@
 import { ProtocolError } from "@atrium/protocol";
 import { type Address, formatAddress } from "@atrium/runtime/config.ts";
 import type { Dial } from "./dial.ts";
-import { Dialogue } from "./dialogue.ts";
+import { Dialogue, type LargeReplies } from "./dialogue.ts";
+import { Turns } from "./turns.ts";
 
 /** How a connection is used that is not like any other to the same address. */
 export interface Manner {
@@ -17,14 +18,22 @@ interface LendOptions {
   readonly manner?: Manner;
 }
 
+interface Options {
+  readonly dial: Dial;
+  readonly limits?: PoolLimits;
+  readonly large?: LargeReplies;
+}
+
 export interface PoolLimits {
   readonly connections: number;
-  /** to one address, in use at the same time */
+  /** of one manner to one address, in use at the same time: one that hangs has no more */
   readonly perAddress: number;
+  /** how long to wait for one of those */
+  readonly turnMs: number;
   readonly idleMs: number;
 }
 
-const poolLimits: PoolLimits = { connections: 200, perAddress: 16, idleMs: 599_000 };
+const poolLimits: PoolLimits = { connections: 200, perAddress: 16, turnMs: 3_000, idleMs: 599_000 };
 
 interface Member {
   readonly dialogue: Dialogue;
@@ -37,14 +46,17 @@ interface Member {
 export class Pool implements AsyncDisposable {
   readonly #dial: Dial;
   readonly #limits: PoolLimits;
-  readonly #inUse = new Map<string, number>();
+  readonly #large: LargeReplies | undefined;
+  readonly #turns = new Map<string, Turns>();
   /** in the order in which they became idle */
   readonly #idle = new Set<Member>();
   #open = 0;
+  #disposed = false;
 
-  constructor(dial: Dial, limits = poolLimits) {
+  constructor({ dial, limits = poolLimits, large }: Options) {
     this.#dial = dial;
     this.#limits = limits;
+    this.#large = large;
   }
 
   get size(): number {
@@ -52,7 +64,7 @@ export class Pool implements AsyncDisposable {
   }
 
   /**
-   * Lends a connection to `use`.
+   * Lends a connection to `use`, which leaves it as it found it when it succeeds.
    *
    * @throws {ProtocolError} `outbound_limit` when there are too many; what dialling and `use` throw
    */
@@ -60,35 +72,48 @@ export class Pool implements AsyncDisposable {
     to: Address,
     use: (dialogue: Dialogue) => Promise<T>,
     { fresh = false, manner }: LendOptions = {},
-  ): Promise<{ result: T; reused: boolean }> {
+  ): Promise<T> {
     const address = manner === undefined ? formatAddress(to) : `${formatAddress(to)} ${manner.name}`;
-    const inUse = this.#inUse.get(address) ?? 0;
-    if (inUse >= this.#limits.perAddress)
-      throw new ProtocolError("outbound_limit", `too many connections to ${address}`);
-    this.#inUse.set(address, inUse + 1);
+    const turns = this.#turnsAt(address);
     try {
+      using _place = await turns.take();
       const kept = fresh ? undefined : this.#take(address);
       const member = kept ?? (await this.#connect(to, address, manner));
-      const reused = kept !== undefined;
-      try {
-        return { result: await use(member.dialogue), reused };
-      } catch (error) {
-        member.dialogue.close();
-        throw reused && hadEnded(error) ? new StaleConnectionError(error) : error;
-      } finally {
-        this.#keep(member);
-      }
+      return await this.#used(member, use, kept !== undefined);
     } finally {
-      this.#returned(address);
+      if (turns.unused) this.#turns.delete(address);
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
     for (const member of this.#idle) this.#drop(member);
   }
 
+  async #used<T>(member: Member, use: (dialogue: Dialogue) => Promise<T>, reused: boolean): Promise<T> {
+    try {
+      return await use(member.dialogue);
+    } catch (error) {
+      member.dialogue.close();
+      throw reused && hadEnded(error) ? new StaleConnectionError(error) : error;
+    } finally {
+      this.#keep(member);
+    }
+  }
+
+  #turnsAt(address: string): Turns {
+    let turns = this.#turns.get(address);
+    if (turns === undefined) {
+      const { perAddress: places, turnMs: waitMs } = this.#limits;
+      turns = new Turns({ places, waitMs });
+      this.#turns.set(address, turns);
+    }
+    return turns;
+  }
+
+  /** The one that was used last, so that those beyond what is needed grow old. */
   #take(address: string): Member | undefined {
-    for (const member of this.#idle) {
+    for (const member of [...this.#idle].reverse()) {
       if (member.address !== address) continue;
       this.#idle.delete(member);
       clearTimeout(member.idleTimer);
@@ -119,7 +144,7 @@ export class Pool implements AsyncDisposable {
   async #dialled(to: Address): Promise<Dialogue> {
     this.#open++;
     try {
-      const dialogue = new Dialogue(await this.#dial(to), to.host);
+      const dialogue = new Dialogue(await this.#dial(to), to.host, { large: this.#large });
       dialogue.onClose(() => this.#open--);
       return dialogue;
     } catch (error) {
@@ -129,6 +154,7 @@ export class Pool implements AsyncDisposable {
   }
 
   #keep(member: Member): void {
+    if (this.#disposed) member.dialogue.close();
     if (!member.dialogue.usable) return;
     this.#idle.add(member);
     member.idleTimer = setTimeout(() => this.#drop(member), this.#limits.idleMs).unref();
@@ -138,12 +164,6 @@ export class Pool implements AsyncDisposable {
     this.#idle.delete(member);
     clearTimeout(member.idleTimer);
     member.dialogue.close();
-  }
-
-  #returned(address: string): void {
-    const inUse = (this.#inUse.get(address) ?? 1) - 1;
-    if (inUse === 0) this.#inUse.delete(address);
-    else this.#inUse.set(address, inUse);
   }
 }
 

@@ -2,7 +2,6 @@ import { sign, verify } from "node:crypto";
 import { type AtSign, from, ProtocolError, parseError, pol } from "@atrium/protocol";
 import type { Dialogue } from "./dialogue.ts";
 
-const stepMs = 3_000;
 /** What another side may have us sign: a UUID today, something longer one day. */
 const maxChallengeLength = 1_024;
 
@@ -20,13 +19,14 @@ export interface Prover {
  *
  * @throws {ProtocolError} `handshake`, with the cause in its text
  */
-export async function prove(dialogue: Dialogue, peer: AtSign, { atSign, signingKey, proofs }: Prover): Promise<void> {
+export async function prove(dialogue: Dialogue, peer: AtSign, prover: Prover & { stepMs: number }): Promise<void> {
+  const { atSign, signingKey, proofs, stepMs } = prover;
   try {
     const { name, challenge } = parseChallenge(await dialogue.ask(from.format({ atSign }), stepMs), atSign);
     proofs.publish(name, signed(challenge, signingKey()));
     try {
       // Meanwhile the other side fetches the proof from us, over a connection of its own.
-      const refusal = await dialogue.askForPrompt(pol.format({}), `${atSign}@`, 2 * stepMs);
+      const refusal = await dialogue.askForPrompt(pol.format({}), `${atSign}@`, stepMs);
       if (refusal !== undefined) throw refusalOf(refusal, peer);
     } finally {
       proofs.withdraw(name);
