@@ -56,6 +56,7 @@ export class Connection {
   #state: State = "anonymous";
   #peer: AtSign | undefined;
   #enrollment: Enrollment | undefined;
+  #activating = false;
   #sessionId: string | undefined;
 
   constructor({ channel, shownCertificate }: Options) {
@@ -77,6 +78,11 @@ export class Connection {
     return this.#enrollment;
   }
 
+  /** Whether the owner logged in by the activation secret: the next app that is enrolled may do everything. */
+  get activating(): boolean {
+    return this.#activating;
+  }
+
   /** undefined when none was shown, as by all clients */
   get shownCertificate(): ShownCertificate | undefined {
     return this.#shownCertificate?.();
@@ -91,13 +97,21 @@ export class Connection {
   becomeOwner(enrollment?: Enrollment): void {
     this.#state = "owner";
     this.#enrollment = enrollment;
+    this.#activating = false;
     this.#peer = undefined;
+  }
+
+  /** By the activation secret. */
+  becomeActivatingOwner(): void {
+    this.becomeOwner();
+    this.#activating = true;
   }
 
   becomePeer(peer: AtSign): void {
     this.#state = "peer";
     this.#peer = peer;
     this.#enrollment = undefined;
+    this.#activating = false;
   }
 
   /** A login failed: whoever it is now is not known. */
@@ -105,6 +119,7 @@ export class Connection {
     this.#state = "anonymous";
     this.#peer = undefined;
     this.#enrollment = undefined;
+    this.#activating = false;
   }
 
   /** @param owner the atSign that the server serves */

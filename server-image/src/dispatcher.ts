@@ -1,5 +1,6 @@
 import { ProtocolError, verbOf } from "@atrium/protocol";
-import type { Connection } from "./connection.ts";
+import type { Connection, Enrollment } from "./connection.ts";
+import { mayAccess } from "./rights/rights.ts";
 import type { Parts, Reply, Verb } from "./verbs/verb.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: each verb has parameters of its own, which its own syntax makes
@@ -37,7 +38,9 @@ export class Dispatcher {
   run(line: string, connection: Connection): Reply | Promise<Reply> {
     const entry = this.#permitted(line, connection);
     entry.runs++;
-    return entry.verb.handle(entry.verb.syntax.parse(line), this.#parts, connection);
+    const params = entry.verb.syntax.parse(line);
+    if (connection.enrollment !== undefined) this.#assertGranted(entry.verb, params, connection.enrollment);
+    return entry.verb.handle(params, this.#parts, connection);
   }
 
   /**
@@ -50,7 +53,19 @@ export class Dispatcher {
     this.#permitted(beginning, connection);
   }
 
+  /** @throws {ProtocolError} `unauthorized` when an enrolled app has not been granted what the command needs */
+  #assertGranted({ syntax, needs }: AnyVerb, params: unknown, { id, namespaces }: Enrollment): void {
+    const need = needs?.(params, this.#parts);
+    if (need === undefined || mayAccess(namespaces, { ...need, verb: syntax.verb })) return;
+    throw new ProtocolError(
+      "unauthorized",
+      `Connection with enrollment ID ${id} is not authorized to ${need.doing} key: ${need.key}`,
+    );
+  }
+
   #permitted(line: string, connection: Connection): Entry {
+    // At each command: it may have been revoked, or have expired.
+    if (connection.enrollment !== undefined) this.#parts.enrollments.assertActive(connection.enrollment);
     const entry = this.#find(line);
     if (entry === undefined) throw new ProtocolError("invalid_syntax", "invalid command");
     if (!entry.verb.allow.includes(connection.state)) {

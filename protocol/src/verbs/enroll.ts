@@ -33,11 +33,14 @@ export interface EnrollParams {
 
 type Reader<T> = (json: unknown) => T | undefined;
 
+/** With both in it, and the longest atSign, the name of a record is not too long. */
+const maxNameLength = 75;
+
 /** Each returns undefined for what it does not take. */
 const members = {
   enrollmentId: text(100),
-  appName: text(100),
-  deviceName: text(100),
+  appName: text(maxNameLength),
+  deviceName: text(maxNameLength),
   namespaces: readNamespaces,
   otp: text(100),
   apkamPublicKey: text(4_096),

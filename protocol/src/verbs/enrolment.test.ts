@@ -92,7 +92,7 @@ test.each([
   ['{"appName":5}', "appName"],
   ['{"appName":"a\\nb"}', "appName"],
   ['{"appName":"\\ud800"}', "appName"],
-  [`{"appName":"${"a".repeat(101)}"}`, "appName"],
+  [`{"appName":"${"a".repeat(76)}"}`, "appName"],
   ['{"namespaces":[]}', "namespaces"],
   ['{"namespaces":{"wavi":"w"}}', "namespaces"],
   ['{"namespaces":{"wavi":"RW"}}', "namespaces"],

@@ -1,5 +1,6 @@
 import type { AtSign } from "@atrium/protocol";
 import { afterEach, describe, expect, jest, test } from "@jest/globals";
+import type { Enrollment } from "../connection.ts";
 import { type TestClient, testServer } from "../testing/atserver.ts";
 
 /** 2026-01-01, when the clock of these tests stands still. */
@@ -182,14 +183,17 @@ describe("a monitor", () => {
 
   test("of an enrolled app is told of what it may read, and of enrolments if it may manage them", async () => {
     const on = server();
-    const watch = async (namespaces: Record<string, "r" | "rw">) => {
+    const watch = async (enrollment: Enrollment) => {
       const watching = await monitor(on, "monitor:selfNotifications");
-      watching.client.session.connection.becomeOwner({ id: "7c", namespaces });
+      watching.client.session.connection.becomeOwner(enrollment);
       return watching;
     };
-    const wavi = await watch({ wavi: "r" });
-    const manager = await watch({ __manage: "rw" });
-    const all = await watch({ "*": "rw" });
+    const reading = await on.enroll({ wavi: "r" });
+    const managing = await on.enroll({ __manage: "rw" });
+    const doingAll = await on.enroll({ "*": "rw" });
+    const wavi = await watch(reading);
+    const manager = await watch(managing);
+    const all = await watch(doingAll);
     const bob = await peer(on, "@bob");
     await bob.ask("notify:id:1:@alice:a.wavi@bob");
     await bob.ask("notify:id:2:@alice:a.buzz@bob");

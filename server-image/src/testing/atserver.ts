@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { type Duplex, duplexPair } from "node:stream";
 import { type AtSign, cramDigest, ProtocolError } from "@atrium/protocol";
 import { type Log, silent } from "@atrium/runtime/log.ts";
@@ -8,12 +9,16 @@ import { ByteBudget } from "../byte-budget.ts";
 import type { ShownCertificate } from "../connection.ts";
 import { Counts } from "../counts.ts";
 import { Dispatcher } from "../dispatcher.ts";
+import { Enrollments } from "../enrollment/enrollments.ts";
+import { Passcodes } from "../enrollment/passcodes.ts";
+import { requested } from "../enrollment/request.ts";
 import type { Certificates } from "../identity/identity.ts";
 import { defaultLimits, type Limits } from "../limits.ts";
 import { LineBudget } from "../line-budget.ts";
 import { Notifications } from "../notifications/notifications.ts";
 import { PeerKeys } from "../outbound/peer-keys.ts";
 import { Proofs } from "../outbound/proofs.ts";
+import type { Namespaces } from "../rights/rights.ts";
 import { Session, type SessionParts } from "../session.ts";
 import { memoryStore } from "../store/memory.ts";
 import type { Store } from "../store/store.ts";
@@ -95,10 +100,23 @@ export function testServer({
     log,
     now,
   });
+  const passcodes = new Passcodes({ atSign, store, now });
+  const enrollments = new Enrollments({
+    atSign,
+    store,
+    passcodes,
+    notifications,
+    endConnections,
+    log,
+    now,
+    monotonic,
+  });
   const dispatcher = new Dispatcher([...verbs, ...extraVerbs], {
     atSign,
     store,
     notifications,
+    enrollments,
+    passcodes,
     identity,
     blockList: new BlockList({ store, atSign, now }),
     access: new AccessCounts({ owner: atSign, now }),
@@ -140,6 +158,13 @@ export function testServer({
     proofs,
     parts,
     connect,
+    /** An app that asked to be let in, and was approved. */
+    async enroll(namespaces: Namespaces) {
+      const said = { appName: randomUUID(), deviceName: "test", apkamPublicKey: "none", namespaces };
+      const id = await enrollments.request(requested({ operation: "request", ...said }, "_test"), undefined);
+      await enrollments.decide("approve", id, {});
+      return enrollments.approved(id);
+    },
     /** A connection that has read the greeting. */
     async anonymous(options?: Parameters<typeof connect>[0]) {
       const client = connect(options);

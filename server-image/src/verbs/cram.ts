@@ -6,7 +6,7 @@ import { verb } from "./verb.ts";
 /** Lets the owner in with the activation secret, until the atSign is activated. */
 export const cram = verb({
   syntax,
-  allow: ["anonymous", "owner"],
+  allow: ["anonymous", "owner", "peer"],
   handle({ digest }, { atSign, store, identity, monotonic }, connection) {
     const challenge = takeChallenge(connection, atSign, "Authentication Failed", monotonic());
     const secret = activationSecret(store, identity);
@@ -14,7 +14,7 @@ export const cram = verb({
       connection.becomeAnonymous();
       throw new ProtocolError("unauthenticated", "Authentication Failed");
     }
-    connection.becomeOwner();
+    connection.becomeActivatingOwner();
     return "success";
   },
 });

@@ -1,8 +1,10 @@
 import { config } from "./config.ts";
 import { cram } from "./cram.ts";
 import { deleteRecord } from "./delete.ts";
+import { enroll } from "./enroll.ts";
 import { from } from "./from.ts";
 import { info } from "./info.ts";
+import { keys } from "./keys.ts";
 import { llookup } from "./llookup.ts";
 import { lookup } from "./lookup.ts";
 import { monitor } from "./monitor.ts";
@@ -11,6 +13,7 @@ import { notify } from "./notify.ts";
 import { notifyAll } from "./notify-all.ts";
 import { notifyFetch, notifyRemove, notifyStatus } from "./notify-id.ts";
 import { notifyList } from "./notify-list.ts";
+import { otp } from "./otp.ts";
 import { pkam } from "./pkam.ts";
 import { plookup } from "./plookup.ts";
 import { pol } from "./pol.ts";
@@ -45,4 +48,7 @@ export const verbs = [
   monitor,
   stats,
   config,
+  enroll,
+  otp,
+  keys,
 ] as const;

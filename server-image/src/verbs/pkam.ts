@@ -1,26 +1,36 @@
 import { ProtocolError, pkam as syntax, verifyPkam } from "@atrium/protocol";
+import type { Connection } from "../connection.ts";
 import { takeChallenge } from "./login.ts";
-import { verb } from "./verb.ts";
+import { type Parts, verb } from "./verb.ts";
 
 const publicKeyName = "privatekey:at_pkam_publickey";
 
-/** Lets the owner in with a signature by the key that was stored at activation. */
+/** Lets the owner in with a signature: by the key that was stored at activation, or by that of an enrolled app. */
 export const pkam = verb({
   syntax,
-  allow: ["anonymous", "owner"],
-  handle({ enrollmentId, ...proof }, { atSign, store, monotonic }, connection) {
-    if (enrollmentId !== undefined) {
-      const detail = `enrollment_id: ${enrollmentId} is expired or invalid`;
-      throw new ProtocolError("too_many_requests", detail, { colonForm: true });
-    }
+  allow: ["anonymous", "owner", "peer"],
+  handle({ enrollmentId, ...proof }, parts, connection) {
+    const { atSign, store, monotonic } = parts;
+    const app = enrollmentId === undefined ? undefined : approvedApp(enrollmentId, parts, connection);
     const challenge = takeChallenge(connection, atSign, "pkam authentication failed", monotonic());
-    const publicKey = store.get(publicKeyName)?.value;
+    const publicKey = app === undefined ? store.get(publicKeyName)?.value : app.publicKey;
     if (publicKey === undefined || !verifyPkam({ ...proof, publicKey, challenge })) {
       connection.becomeAnonymous();
       const detail = publicKey === undefined ? "pkam publickey not found" : "pkam authentication failed";
       throw new ProtocolError("unauthenticated", detail);
     }
-    connection.becomeOwner();
+    connection.becomeOwner(app?.enrollment);
     return "success";
   },
 });
+
+/** Its challenge stays: who waits for an approval asks again. */
+function approvedApp(id: string, { enrollments }: Parts, connection: Connection) {
+  try {
+    const enrollment = enrollments.approved(id);
+    return { enrollment, publicKey: enrollments.find(id)?.apkamPublicKey };
+  } catch (error) {
+    connection.becomeAnonymous();
+    throw error;
+  }
+}

@@ -3,6 +3,8 @@ import type { Log } from "@atrium/runtime/log.ts";
 import type { AccessCounts } from "../access-counts.ts";
 import type { BlockList } from "../block-list.ts";
 import type { Connection, State } from "../connection.ts";
+import type { Enrollments } from "../enrollment/enrollments.ts";
+import type { Passcodes } from "../enrollment/passcodes.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Notifications } from "../notifications/notifications.ts";
 import type { PeerKeys } from "../outbound/peer-keys.ts";
@@ -18,6 +20,8 @@ export interface Parts {
   readonly identity: Pick<Identity, "activationSecret" | "activated" | "current">;
   readonly blockList: BlockList;
   readonly access: AccessCounts;
+  readonly enrollments: Enrollments;
+  readonly passcodes: Pick<Passcodes, "issue" | "keep">;
   readonly peers: Pick<Peers, "ask" | "askAs" | "find">;
   readonly peerKeys: Pick<PeerKeys, "seen">;
   readonly proofs: Pick<Proofs, "get">;
