@@ -68,7 +68,10 @@ const runId = Date.now().toString(36);
 async function runRow(row: Row, target: Target, reference: boolean): Promise<Result> {
   const began = performance.now();
   const lines = new Map<On, Line>();
-  const variables: Variables = new Map([["n", `c${runId}x${numbered++}`]]);
+  const variables: Variables = new Map([
+    ["name", target.named("alice")],
+    ["n", `c${runId}x${numbered++}`],
+  ]);
   const result = (outcome: Result["outcome"], why?: string): Result => ({
     row,
     outcome,
