@@ -1,4 +1,13 @@
-import { createHash, createSign, generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import {
+  createDecipheriv,
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  createSign,
+  generateKeyPairSync,
+  randomBytes,
+  sign,
+} from "node:crypto";
 import type { Functions, Variables } from "./template.ts";
 
 /** base64 of DER: SubjectPublicKeyInfo and PKCS#8, as the protocol carries them */
@@ -16,6 +25,12 @@ export function rsaPair(): KeyPair {
   return { publicKey: publicKey.toString("base64"), privateKey: privateKey.toString("base64") };
 }
 
+/** base64 SubjectPublicKeyInfo of a private key. */
+export function publicKeyOf(privateKey: string): string {
+  const key = createPrivateKey({ key: Buffer.from(privateKey, "base64"), format: "der", type: "pkcs8" });
+  return createPublicKey(key).export({ type: "spki", format: "der" }).toString("base64");
+}
+
 /** RSASSA-PKCS1-v1_5, base64. */
 export function signed(privateKey: string, text: string, hash: "sha256" | "sha512" = "sha256"): string {
   return createSign(hash)
@@ -29,6 +44,14 @@ export function digest(secret: string, challenge: string): string {
   return createHash("sha512")
     .update(secret + challenge)
     .digest("hex");
+}
+
+/** AES-256-CTR under the key 00…1f, PKCS#7; `cipher` and `iv` in base64. */
+export function decrypted(cipher: string, iv: string): string {
+  const key = Buffer.from(Array.from({ length: 32 }, (_none, index) => index));
+  const decipher = createDecipheriv("aes-256-ctr", key, Buffer.from(iv, "base64"));
+  const padded = Buffer.concat([decipher.update(cipher, "base64"), decipher.final()]);
+  return padded.subarray(0, padded.length - (padded.at(-1) ?? 0)).toString();
 }
 
 /** Keys of an app that enrols itself: one pair for all of them, since making one takes a while. */

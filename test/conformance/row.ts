@@ -32,7 +32,7 @@ export interface Row {
  */
 export type On = string;
 
-export type Step = Exchange | Ask | Repeat | Bytes | Sees | Unseen | Closes;
+export type Step = Exchange | Ask | Repeat | Bytes | Sees | Unseen | Closes | Later | Decrypts;
 
 /**
  * A command and its reply, without prompt: that of the connection's state must follow, in the same TLS record. A reply
@@ -81,6 +81,20 @@ export interface Unseen {
 export interface Closes {
   readonly on: On;
   readonly closes: true;
+}
+
+/** One captured date is later than another. */
+export interface Later {
+  readonly on: On;
+  readonly later: readonly [earlier: string, later: string];
+}
+
+/** What a client reads in a value: AES-256-CTR under the key 00…1f, PKCS#7; texts in base64. */
+export interface Decrypts {
+  readonly on: On;
+  readonly decrypts: string;
+  readonly iv: string;
+  readonly to: string;
 }
 
 /** The connections that a row uses. */

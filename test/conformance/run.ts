@@ -1,8 +1,11 @@
+import { decrypted } from "./proofs.ts";
 import {
   type Ask,
   type Bytes,
   connectionsOf,
+  type Decrypts,
   type Exchange,
+  type Later,
   type On,
   type Repeat,
   type Row,
@@ -116,6 +119,8 @@ async function runStep(step: Step, context: Context): Promise<void> {
   if ("bytes" in step) return await bytes(step, context);
   if ("sees" in step) return await sees(step.sees, context);
   if ("unseen" in step) return unseen(step.unseen, context);
+  if ("later" in step) return later(step, context);
+  if ("decrypts" in step) return decrypts(step);
   await closes(context);
 }
 
@@ -262,6 +267,16 @@ async function closes({ line }: Context): Promise<void> {
   const { closed, text: came } = line.wire.take();
   if (!closed) throw new Mismatch("the connection was not closed");
   if (came !== "") throw mismatch("the end", "nothing", came);
+}
+
+function later({ later: [first, second] }: Later, { variables }: Context): void {
+  const [earlier = "", after = ""] = [variables.get(first), variables.get(second)];
+  if (!(Date.parse(after) > Date.parse(earlier))) throw new Mismatch(`${after} is not later than ${earlier}`);
+}
+
+function decrypts({ decrypts: cipher, iv, to }: Decrypts): void {
+  const plain = decrypted(cipher, iv);
+  if (plain !== to) throw mismatch(cipher, to, plain);
 }
 
 /** Only a monitor says something without being asked, and only notifications. */

@@ -1,4 +1,4 @@
-import { appKey, digest, ownFunctions, signed } from "./proofs.ts";
+import { appKey, digest, ownFunctions, publicKeyOf, signed } from "./proofs.ts";
 import type { On } from "./row.ts";
 import { type Functions, matched, type Name, named } from "./template.ts";
 import { type Endpoint, Wire } from "./wire.ts";
@@ -63,6 +63,7 @@ export class Target implements Disposable {
     const secret = (name: Name) => this.#account(name).secret ?? this.#lacks(name, "an activation secret");
     return {
       ...ownFunctions(),
+      pkamKey: () => publicKeyOf(key("alice")),
       pkam: (name, variables) => signed(key("alice"), variables.get(name) ?? ""),
       pkam512: (name, variables) => signed(key("alice"), variables.get(name) ?? "", "sha512"),
       cramCarol: (name, variables) => digest(secret("carol"), variables.get(name) ?? ""),

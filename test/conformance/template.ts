@@ -21,6 +21,8 @@ const patterns = {
   otp: "(?=[1-9A-NP-Z]*[1-9])[1-9A-NP-Z]{6,}",
   version: '[^"\\s]+',
   item: '[^"\\n]*',
+  lt: "<",
+  gt: ">",
   object: "\\{[^{}\\n]*\\}",
 } as const;
 

@@ -1,8 +1,20 @@
 import type { Row } from "../row.ts";
 import { activationRows } from "./activation.ts";
 import { loginRows } from "./login.ts";
+import { otherRows } from "./others.ts";
 import { readRows } from "./reads.ts";
+import { scanRows } from "./scan.ts";
 import { stateRows, wireRows } from "./wire.ts";
+import { writeRows } from "./writes.ts";
 
 /** Every statement, by the document that makes it. */
-export const rows: readonly Row[] = [...wireRows, ...stateRows, ...loginRows, ...activationRows, ...readRows];
+export const rows: readonly Row[] = [
+  ...wireRows,
+  ...stateRows,
+  ...loginRows,
+  ...activationRows,
+  ...readRows,
+  ...writeRows,
+  ...scanRows,
+  ...otherRows,
+];
