@@ -45,6 +45,12 @@ export class MonitorFeed {
     this.#after = wish.after;
   }
 
+  /** Tells the client that it is told from now on. @returns when it has taken that */
+  async begin(): Promise<void> {
+    await this.#tellNow();
+    this.wake();
+  }
+
   /** There may be more in the store. */
   wake(): void {
     if (!this.#running) void this.#run();

@@ -26,15 +26,15 @@ export class Monitors implements Disposable {
     return this.#feeds.size;
   }
 
-  /** From now on, until it closes; what it wished before is forgotten. */
-  watch(connection: Connection, wish: Wish): void {
+  /** From now on, until it closes; what it wished before is forgotten. @returns when it has taken the first line */
+  watch(connection: Connection, wish: Wish): Promise<void> {
     const before = this.#feeds.get(connection);
     before?.stop();
     if (before === undefined) connection.channel.onClose(() => this.#remove(connection));
     const feed = new MonitorFeed(connection, wish, { ...this.#options, statistics: () => this.#statistics() });
     this.#feeds.set(connection, feed);
     this.#timer ??= setInterval(() => this.#tellAll(), statisticsPeriodMs).unref();
-    feed.tell();
+    return feed.begin();
   }
 
   /** Something was added to the store. */

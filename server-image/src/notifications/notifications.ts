@@ -51,6 +51,7 @@ export interface NotificationsOptions {
 export class Notifications implements AsyncDisposable {
   readonly #options: Pick<NotificationsOptions, "atSign" | "now">;
   readonly #outbox: Outbox;
+  readonly #replies: LargeShare;
   readonly #monitors: Monitors;
   readonly #sweep: NotificationSweep;
 
@@ -59,8 +60,8 @@ export class Notifications implements AsyncDisposable {
     this.#options = options;
     const delivery = { store, peers, large: new LargeShare(budgets.deliveries, onLarge) };
     this.#outbox = new Outbox({ store, deliver: (place) => deliver(place, delivery), log, now });
-    const large = new LargeShare(budgets.owner, onLarge);
-    this.#monitors = new Monitors({ atSign, store, large, endConnections, log, now });
+    this.#replies = new LargeShare(budgets.owner, onLarge);
+    this.#monitors = new Monitors({ atSign, store, large: this.#replies, endConnections, log, now });
     this.#sweep = sweepNotifications({ store, log, now });
   }
 
@@ -125,9 +126,18 @@ export class Notifications implements AsyncDisposable {
     this.#outbox.reached(peer);
   }
 
-  /** Tells `connection` of notifications from now on; see {@link Wish} which. */
-  watch(connection: Connection, wish: Wish): void {
-    this.#monitors.watch(connection, wish);
+  /**
+   * Tells `connection` of notifications from now on; see {@link Wish} which.
+   *
+   * @returns when it has taken the first line, which is statistics
+   */
+  watch(connection: Connection, wish: Wish): Promise<void> {
+    return this.#monitors.watch(connection, wish);
+  }
+
+  /** Room for a large reply while it is put together; see {@link LargeShare}. */
+  roomForReply(bytes: number): Disposable | Promise<Disposable | undefined> {
+    return this.#replies.take(bytes);
   }
 
   get monitors(): number {

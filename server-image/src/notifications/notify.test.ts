@@ -548,6 +548,30 @@ describe("what is known of a notification", () => {
   });
 });
 
+describe("a long list", () => {
+  async function holding(count: number, value: string) {
+    const { server } = alice();
+    const bob = await peer(server, "@bob");
+    for (let id = 0; id < count; id++) await bob.ask(`notify:id:${id}:@alice:a@bob:${value}`);
+    return server;
+  }
+
+  test("comes whole", async () => {
+    const server = await holding(100, "v".repeat(5_000));
+    const clients = await Promise.all(Array.from({ length: 5 }, () => server.owner()));
+    for (const client of clients) client.send("notify:list\n");
+    for (const client of clients) expect(json(await client.readReply())).toHaveLength(100);
+  });
+
+  test("that no client can read is refused", async () => {
+    const server = await holding(170, "v".repeat(60_000));
+    const client = await server.owner();
+    expect(await client.ask("notify:list")).toBe(
+      "error:AT0022-Illegal arguments : too many notifications: ask for some days, or by an expression\n@alice@",
+    );
+  });
+});
+
 describe("a change of a shared record", () => {
   async function changed(...lines: string[]): Promise<[AtSign, string][]> {
     const { server, told } = alice();

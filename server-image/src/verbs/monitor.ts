@@ -15,7 +15,7 @@ export const monitor = verb({
     connection.monitoring = true;
     // What comes from now on is told in any case, also to a client whose clock is ahead.
     const wish = { after: Math.min(after, store.notifications.lastTime()), selfNotifications, wants };
-    notifications.watch(connection, wish);
+    await notifications.watch(connection, wish);
     return { kind: "nothing" };
   },
 });

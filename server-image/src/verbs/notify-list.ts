@@ -8,6 +8,7 @@ import { type Parts, verb } from "./verb.ts";
 
 /** No client reads a longer reply. */
 const maxCharacters = 10_000_000;
+const smallCharacters = 65_536;
 const pageSize = 100;
 
 /** The notifications that were received and have not expired; `null` when there are none. */
@@ -15,19 +16,38 @@ export const notifyList = verb({
   syntax,
   allow: ["owner"],
   async handle(params, parts, connection) {
-    const found: string[] = [];
-    let characters = 0;
-    for await (const notification of received(params, parts, connection)) {
-      const json = JSON.stringify(notificationJson(notification));
-      characters += json.length;
-      if (characters > maxCharacters) {
-        throw new ProtocolError("illegal_arguments", "too many notifications: ask for some days, or by an expression");
-      }
-      found.push(json);
-    }
-    return found.length === 0 ? null : `[${found.join(",")}]`;
+    // All that fits into a small reply, then in its turn the rest.
+    const found = await collect(smallCharacters, params, parts, connection);
+    if (found !== undefined) return replyOf(found);
+    using room = await parts.notifications.roomForReply(maxCharacters);
+    if (room === undefined) throw new ProtocolError("paused", "too many large replies", { closes: false });
+    const all = await collect(maxCharacters, params, parts, connection);
+    if (all !== undefined) return replyOf(all);
+    throw new ProtocolError("illegal_arguments", "too many notifications: ask for some days, or by an expression");
   },
 });
+
+function replyOf(found: readonly string[]): string | null {
+  return found.length === 0 ? null : `[${found.join(",")}]`;
+}
+
+/** @returns the notifications as JSON; undefined when they have more than `most` characters */
+async function collect(
+  most: number,
+  params: NotifyListParams,
+  parts: Parts,
+  connection: Connection,
+): Promise<string[] | undefined> {
+  const found: string[] = [];
+  let characters = 0;
+  for await (const notification of received(params, parts, connection)) {
+    const json = JSON.stringify(notificationJson(notification));
+    characters += json.length;
+    if (characters > most) return undefined;
+    found.push(json);
+  }
+  return found;
+}
 
 /** Page by page, so that other connections come in between. */
 async function* received(
