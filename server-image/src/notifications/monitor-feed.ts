@@ -1,4 +1,5 @@
 import { setImmediate as turn } from "node:timers/promises";
+import { ProtocolError } from "@atrium/protocol";
 import type { Log } from "@atrium/runtime/log.ts";
 import type { Connection } from "../connection.ts";
 import type { NotificationPlace, StoredNotification } from "../store/notifications.ts";
@@ -20,6 +21,7 @@ export interface Wish {
   /** epoch milliseconds: what arrived later */
   readonly after: number;
   readonly selfNotifications: boolean;
+  /** throws a ProtocolError when the client may not be told anything any more */
   readonly wants: (notification: StoredNotification) => boolean;
 }
 
@@ -88,8 +90,8 @@ export class MonitorFeed {
         if (page.length === pageSize) await turn();
       }
     } catch (error) {
-      // Its client comes back, and says from where on.
-      this.#parts.log.warn({ err: error }, "a monitor failed");
+      // Its client comes back, and says from where on; unless it may not.
+      if (!(error instanceof ProtocolError)) this.#parts.log.warn({ err: error }, "a monitor failed");
       this.#parts.endConnections((connection) => connection === this.#connection);
     } finally {
       this.#running = false;

@@ -209,6 +209,19 @@ describe("a monitor", () => {
     }
   });
 
+  test("of an enrolled app ends with the enrolment", async () => {
+    const on = server();
+    const app = await on.enroll({ "*": "rw" });
+    const client = await on.anonymous();
+    client.session.connection.becomeOwner(app);
+    client.send("monitor\n");
+    const watching = new Monitor(client);
+    await watching.next();
+    await on.store.write((tx) => tx.delete(`${app.id}.new.enrollments.__manage@alice`, null));
+    await (await peer(on, "@bob")).ask("notify:id:1:@alice:a@bob");
+    expect(await client.readAll()).toBe("");
+  });
+
   test("ends with the login", async () => {
     const on = server();
     const watching = await monitor(on);
@@ -228,6 +241,16 @@ describe("a monitor", () => {
     watching.client.socket.resume();
     for (let id = 0; id < 500; id++) expect(await watching.told()).toMatchObject({ id: String(id) });
     await watching.nothingMore();
+  });
+
+  test("that is asked for again and again by a client that does not read costs no memory", async () => {
+    const on = testServer({ limits: { unreadMs: 60_000 } });
+    const watching = await monitor(on);
+    watching.client.socket.pause();
+    for (let times = 0; times < 5_000; times++) watching.client.send("monitor\n");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(watching.client.server.writableLength).toBeLessThan(100_000);
+    watching.client.server.destroy();
   });
 
   test("is answered in between while much is told", async () => {

@@ -10,8 +10,13 @@ export const monitor = verb({
   syntax,
   allow: ["owner"],
   async handle({ after = Number.MAX_SAFE_INTEGER, regex, selfNotifications = false }, parts, connection) {
-    const { store, notifications } = parts;
-    const wants = await notificationTest(regex, connection);
+    const { store, notifications, enrollments } = parts;
+    const test = await notificationTest(regex, connection);
+    const wants: typeof test = (notification) => {
+      // Each time, as for a command: a client may listen for longer than it may.
+      if (connection.enrollment !== undefined) enrollments.assertActive(connection.enrollment);
+      return test(notification);
+    };
     connection.monitoring = true;
     // What comes from now on is told in any case, also to a client whose clock is ahead.
     const wish = { after: Math.min(after, store.notifications.lastTime()), selfNotifications, wants };
