@@ -12,6 +12,7 @@ import { gatewayIdleConnection } from "./figures/gateway-idle-connection.ts";
 import { gatewayRoundTrip } from "./figures/gateway-round-trip.ts";
 import { idleAtServer } from "./figures/idle-atserver.ts";
 import { llookup } from "./figures/llookup.ts";
+import { notifyMedian, notifySlow } from "./figures/notify.ts";
 import { update, updateAlone } from "./figures/update.ts";
 import { type Line, lineOf, table } from "./report.ts";
 import { Resources } from "./resources.ts";
@@ -24,6 +25,8 @@ const figures: readonly Figure[] = [
   llookup,
   update,
   updateAlone,
+  notifyMedian,
+  notifySlow,
   directoryLookup,
   idleAtServer,
 ];

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
+import { freePort } from "./ports.ts";
 
 /** A real Redis of its own, with its data in a directory that goes when it is disposed of. */
 export interface TestRedis extends AsyncDisposable {
@@ -160,15 +160,4 @@ class Instance implements TestRedis {
 function tlsOptions(port: number, { certificateFile, keyFile }: NonNullable<Options["tls"]>): string[] {
   const files = ["--tls-cert-file", certificateFile, "--tls-key-file", keyFile];
   return ["--port", "0", "--tls-port", String(port), ...files, "--tls-auth-clients", "no"];
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }

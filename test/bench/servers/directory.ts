@@ -10,11 +10,12 @@ import { addressOf, type Running, startOurs } from "./process.ts";
 export const directoryHost = "at.example.org";
 const adminHost = "directory.atrium.internal";
 
-/** The directory with these names in it, each at the same address. */
+/** The directory with these names in it. */
 export async function startDirectory(
   resources: Resources,
   certificates: Certificates,
   names: readonly string[],
+  hostOf = (name: string) => `${name}.${directoryHost}`,
 ): Promise<Running & { readonly port: number }> {
   const certificate = certificates.issue({ dns: [directoryHost, adminHost] });
   const directory = await startOurs({
@@ -34,11 +35,16 @@ export async function startDirectory(
   });
   const running = resources.use(directory);
   const operator = certificates.issue({ dns: ["operator.atrium.internal"], client: true });
-  await register(addressOf(directory.addresses, "admin"), operator, names);
+  const hosts = names.map((name) => [name, hostOf(name)] as const);
+  await register(addressOf(directory.addresses, "admin"), operator, hosts);
   return { ...running, port: addressOf(directory.addresses, "main").port };
 }
 
-async function register(admin: Address, operator: Certificate, names: readonly string[]): Promise<void> {
+async function register(
+  admin: Address,
+  operator: Certificate,
+  hosts: readonly (readonly [name: string, host: string])[],
+): Promise<void> {
   const agent = new Agent({
     keepAlive: true,
     maxSockets: 1,
@@ -48,8 +54,8 @@ async function register(admin: Address, operator: Certificate, names: readonly s
     servername: adminHost,
   });
   try {
-    for (const name of names) {
-      const record = { host: `${name}.${directoryHost}`, port: 443, claim: `bench-${name}`, generation: 1 };
+    for (const [name, host] of hosts) {
+      const record = { host, port: 443, claim: `bench-${name}`, generation: 1 };
       const { port } = admin;
       const put = request({ agent, port, host: "127.0.0.1", method: "PUT", path: `/v1/records/${name}` });
       put.setHeader("content-type", "application/json");
