@@ -283,6 +283,21 @@ test("does not lose what was delivered when that cannot be noted", async () => {
   write.mockRestore();
 });
 
+test("finds the next time what it could not read when it was added", async () => {
+  const [store, world] = [memoryStore(), new World()];
+  using outbox = sender(store, world);
+  await send(store, "@bob", ["n0"]);
+  const failing = jest.spyOn(store.notifications, "waiting").mockImplementationOnce(() => {
+    throw new Error("no");
+  });
+  outbox.wake();
+  failing.mockRestore();
+  await send(store, "@bob", ["n1"]);
+  outbox.wake();
+  await calm();
+  expect(world.told).toEqual(["@bob n0", "@bob n1"]);
+});
+
 test("takes large ones one after the other", async () => {
   const [store, world] = [memoryStore(), new World()];
   using outbox = sender(store, world);

@@ -49,15 +49,14 @@ export class Outbox implements Disposable {
     }
   }
 
-  /** Something was added to the store. */
+  /** Something was added to the store. Never throws: that was acknowledged, or will be. */
   wake(): void {
     if (this.#stopped) return;
-    const { notifications } = this.#options.store;
-    const newest = notifications.lastTime();
-    while (this.#seen < newest) {
-      const page = notifications.waiting({ after: this.#seen, limit: pageSize });
-      for (const { to, priority } of page) this.#lanes.add(to, priority);
-      this.#seen = page.length < pageSize ? newest : (page.at(-1)?.time ?? newest);
+    try {
+      this.#look();
+    } catch (error) {
+      // What was added is found the next time.
+      this.#options.log.warn({ err: error }, "notifications to deliver cannot be read");
     }
     this.#work();
   }
@@ -72,6 +71,17 @@ export class Outbox implements Disposable {
   [Symbol.dispose](): void {
     this.#stopped = true;
     this.#lanes[Symbol.dispose]();
+  }
+
+  /** Notes who has got something to wait for. */
+  #look(): void {
+    const { notifications } = this.#options.store;
+    const newest = notifications.lastTime();
+    while (this.#seen < newest) {
+      const page = notifications.waiting({ after: this.#seen, limit: pageSize });
+      for (const { to, priority } of page) this.#lanes.add(to, priority);
+      this.#seen = page.length < pageSize ? newest : (page.at(-1)?.time ?? newest);
+    }
   }
 
   #work(): void {
