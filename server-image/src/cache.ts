@@ -1,6 +1,5 @@
-import { isCommitted, isLive, type LookupParams } from "@atrium/protocol";
-import type { Log } from "@atrium/runtime/log.ts";
-import type { Notifications } from "./notifications/notifications.ts";
+import { isDeepStrictEqual } from "node:util";
+import { isCommitted, isLive, type LookupParams, type RecordMetadata, writableInstant } from "@atrium/protocol";
 import type { Store, StoredRecord, Transaction } from "./store/store.ts";
 
 const dayMs = 86_400_000;
@@ -16,13 +15,14 @@ export function cachedRecord(
   const record = bypassCache ? undefined : store.get(key);
   if (record === undefined || !isLive(record.metadata, now)) return undefined;
   const { ttr, refreshAt } = record.metadata;
-  return ttr === forEver || (refreshAt !== undefined && now <= refreshAt) ? record : undefined;
+  const usable = refreshAt === undefined ? ttr === forEver : now <= refreshAt;
+  return usable ? record : undefined;
 }
 
 /**
  * Keeps a copy of a public record. Without a word of its owner's it is kept for a day and not used to answer.
  *
- * @returns the commit id; -1 for one that is not committed
+ * @returns the commit id; -1 when nothing but its age changed
  */
 export function storePublicCopy(store: Pick<Store, "write">, copy: StoredRecord, now: number): Promise<number> {
   const kept = isCacheable(copy) ? refreshable(copy, now) : keptForADay(copy, now);
@@ -32,7 +32,7 @@ export function storePublicCopy(store: Pick<Store, "write">, copy: StoredRecord,
 /**
  * Keeps a copy of what is shared with this atSign, when its owner lets it; else an older copy goes.
  *
- * @returns the commit id; -1 when nothing was committed
+ * @returns the commit id; -1 when nothing but its age changed
  */
 export async function storeSharedCopy(
   store: Pick<Store, "get" | "write">,
@@ -43,10 +43,14 @@ export async function storeSharedCopy(
   return await store.write((tx) => put(tx, refreshable(copy, now)));
 }
 
-/** The encryption key of another atSign: used for a day, since every message to it needs the key. */
+/**
+ * Keeps the encryption key of another atSign, to be used for a day, since every message to it needs the key; and longer,
+ * to notice when there is another one.
+ *
+ * @returns the commit id; -1 when nothing but its age changed
+ */
 export function putPublicKeyCopy(tx: Transaction, copy: StoredRecord, now: number): number {
-  const { metadata } = keptForADay(copy, now);
-  return put(tx, { ...copy, metadata: { ...metadata, ttr: forEver } });
+  return put(tx, { ...copy, metadata: { ...copy.metadata, ttr: forEver, refreshAt: now + dayMs } });
 }
 
 /**
@@ -59,27 +63,11 @@ export async function dropCopy(store: Pick<Store, "get" | "write">, key: string)
   return await store.write((tx) => tx.delete(key, isCommitted(key) ? "-" : null));
 }
 
-/** The copy again, with its time to be refreshed counted from now. */
-export function refreshable(copy: StoredRecord, now: number): StoredRecord {
+/** Its time to be refreshed is counted from now. */
+function refreshable(copy: StoredRecord, now: number): StoredRecord {
   const { ttr = 0 } = copy.metadata;
   const { refreshAt: _, ...metadata } = copy.metadata;
-  return { ...copy, metadata: { ...metadata, ...(ttr > 0 && { refreshAt: now + ttr * 1000 }) } };
-}
-
-/**
- * Changes a copy and tells those who monitor of it. A copy that cannot be kept is no reason not to answer.
- *
- * @param change gives the commit id
- */
-export async function keepCopy(
-  change: () => Promise<number>,
-  { notifications, log }: { notifications: Pick<Notifications, "recordChanged">; log: Log },
-): Promise<void> {
-  try {
-    notifications.recordChanged(await change(), "update");
-  } catch (error) {
-    log.warn({ err: error }, "copy of a record not kept");
-  }
+  return { ...copy, metadata: { ...metadata, ...(ttr > 0 && { refreshAt: writableInstant(now + ttr * 1000) }) } };
 }
 
 function isCacheable({ metadata: { ttr = 0 } }: StoredRecord): boolean {
@@ -90,6 +78,15 @@ function keptForADay(copy: StoredRecord, now: number): StoredRecord {
   return { ...copy, metadata: { ...copy.metadata, ttl: dayMs, expiresAt: now + dayMs } };
 }
 
+/** A copy that only became younger is the same to clients: no commit tells them of it. */
 function put(tx: Transaction, record: StoredRecord): number {
-  return tx.put(record, isCommitted(record.key) ? "*" : null);
+  const before = tx.get(record.key);
+  const same = before?.value === record.value && isDeepStrictEqual(ageless(before?.metadata), ageless(record.metadata));
+  return tx.put(record, isCommitted(record.key) && !same ? "*" : null);
+}
+
+function ageless(metadata: RecordMetadata | undefined): Partial<RecordMetadata> | undefined {
+  if (metadata === undefined) return undefined;
+  const { refreshAt: _refreshAt, expiresAt: _expiresAt, ...rest } = metadata;
+  return rest;
 }

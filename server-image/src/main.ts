@@ -25,6 +25,7 @@ import { PeerKeys } from "./outbound/peer-keys.ts";
 import { Peers } from "./outbound/peers.ts";
 import { Pool } from "./outbound/pool.ts";
 import { Proofs } from "./outbound/proofs.ts";
+import { refreshDaily } from "./refresh.ts";
 import { type AtServer, serve } from "./server.ts";
 import { divide } from "./shares.ts";
 import { ensureSigningKeys } from "./signing-keys.ts";
@@ -131,6 +132,7 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
     now,
     monotonic,
   });
+  await using _refresh = refreshDaily({ atSign, store, peers, peerKeys, notifications, log, now });
   dispatcher = new Dispatcher(verbs, {
     enrollments,
     passcodes,

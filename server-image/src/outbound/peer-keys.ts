@@ -1,6 +1,5 @@
 import { type AtSign, isCommitted } from "@atrium/protocol";
 import { putPublicKeyCopy } from "../cache.ts";
-import { serverMetadata } from "../records.ts";
 import type { Store, StoredRecord, Transaction } from "../store/store.ts";
 import { parseRemoteRecord } from "./remote-record.ts";
 
@@ -35,8 +34,8 @@ export class PeerKeys {
     const key = `cached:public:publickey${peer}`;
     if (record.value === undefined) return -1;
     const copy = store.get(key);
-    const life = (copy?.metadata.expiresAt ?? 0) - now();
-    if (copy?.value === record.value && life > halfADayMs) return -1;
+    const usableMs = (copy?.metadata.refreshAt ?? 0) - now();
+    if (copy?.value === record.value && usableMs > halfADayMs) return -1;
     return await store.write((tx) => {
       const before = tx.get(key);
       if (before !== undefined && before.value !== record.value) {
@@ -52,7 +51,7 @@ export class PeerKeys {
     const name = `shared_key.${peer.slice(1)}`;
     const shared = tx.get(`${name}${atSign}`);
     if (shared === undefined) return;
-    const aside = { ...shared, key: `${name}.until.${now()}${atSign}`, metadata: serverMetadata(atSign, now()) };
+    const aside = { ...shared, key: `${name}.until.${now()}${atSign}` };
     tx.put(aside, isCommitted(aside.key) ? "*" : null);
     tx.delete(shared.key, isCommitted(shared.key) ? "-" : null);
   }

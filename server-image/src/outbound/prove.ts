@@ -44,7 +44,7 @@ function parseChallenge(line: string, atSign: AtSign): { name: string; challenge
   if (id === undefined || named !== atSign || challenge === undefined || challenge.length > maxChallengeLength) {
     throw new ProtocolError("socket", "it gave no challenge");
   }
-  return { name: `${id}${named}`, challenge };
+  return { name: `${id.toLowerCase()}${named}`, challenge };
 }
 
 function refusalOf(line: string, peer: AtSign | undefined): Error {

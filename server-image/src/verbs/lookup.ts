@@ -1,10 +1,9 @@
-import { type AtSign, type LookupParams, ProtocolError, lookup as syntax } from "@atrium/protocol";
-import { cachedRecord, dropCopy, keepCopy, storeSharedCopy } from "../cache.ts";
+import { type AtSign, type LookupParams, lookup as syntax } from "@atrium/protocol";
+import { cachedRecord } from "../cache.ts";
 import type { Connection } from "../connection.ts";
-import { parseRemoteRecord } from "../outbound/remote-record.ts";
-import { liveRecord, notFound, render } from "../records.ts";
+import { fetchShared } from "../outbound/fetch.ts";
+import { liveRecord, render } from "../records.ts";
 import { resolveReference } from "../references.ts";
-import type { StoredRecord } from "../store/store.ts";
 import { type Parts, type Reply, verb } from "./verb.ts";
 
 /**
@@ -41,24 +40,4 @@ async function lookupRemote(params: LookupParams, parts: Parts): Promise<Reply> 
   const { atSign, store, now } = parts;
   const cached = cachedRecord(store, `cached:${atSign}:${name}${owner}`, params, now());
   return render(cached ?? (await fetchShared(name, owner, parts)), part);
-}
-
-/** What `owner` shares with us, from its atServer; a copy is kept as its owner allows. */
-async function fetchShared(name: string, owner: AtSign, parts: Parts): Promise<StoredRecord> {
-  const { atSign, peers, store, notifications, now, log } = parts;
-  const key = `${atSign}:${name}${owner}`;
-  const copyKey = `cached:${key}`;
-  let payload: string;
-  try {
-    payload = await peers.askAs(owner, syntax.format({ part: "all", name, owner }));
-    if (payload === "null") throw notFound(key);
-  } catch (error) {
-    if (error instanceof ProtocolError && error.error === "key_not_found") {
-      await keepCopy(() => dropCopy(store, copyKey), { notifications, log });
-    }
-    throw error;
-  }
-  const record = parseRemoteRecord(payload, key, owner, now());
-  await keepCopy(() => storeSharedCopy(store, { ...record, key: copyKey }, now()), { notifications, log });
-  return record;
 }

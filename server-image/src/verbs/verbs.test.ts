@@ -454,7 +454,7 @@ describe("plookup", () => {
       "error:AT0015-key not found : Exception: gone",
     );
     expect(await client.ask("plookup:publickey@bob")).toBe("data:K\n@alice@");
-    server.clock.advance(86_400_000);
+    server.clock.advance(86_400_001);
     expect(await client.ask("plookup:publickey@bob")).toMatch("error:AT0015");
   });
 
