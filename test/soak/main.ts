@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { crashRun } from "./crash-run.ts";
+import { crashRun } from "./crash/crash-run.ts";
 import { fuzzRun } from "./fuzz/fuzz-run.ts";
 import type { Run, RunOptions } from "./run.ts";
 

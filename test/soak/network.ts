@@ -115,7 +115,8 @@ export class Imitation implements Disposable {
     // The reply to pol is a prompt without a newline: it comes with the line of the next reply.
     client.socket.write(`pol\nlookup:nothing${server.atSign}\n`);
     const reply = await client.line();
-    if (!reply.includes(`${this.#atSign}:nothing`)) throw new Error(`${this.#atSign} could not prove who it is: ${reply}`);
+    if (!reply.includes(`${this.#atSign}:nothing`))
+      throw new Error(`${this.#atSign} could not prove who it is: ${reply}`);
     this.#records.delete(session);
     return client;
   }

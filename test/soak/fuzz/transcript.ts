@@ -8,9 +8,11 @@ export interface Transcript {
   readonly closed: boolean;
 }
 
-/** One reply to a command, or one pushed line, without its newline; the prompt of the reply before stands in front. */
-const replyPattern = /^(?:@(?:[\w-]+@)?)?(?:data:|error:(?:AT\d{4}[-:]|\{"errorCode":"AT\d{4}"))/;
-const pushedPattern = /^(?:@(?:[\w-]+@)?)?notification: \{/;
+/** The prompt of the reply before, and perhaps that which answers `pol`, stand in front of a line. */
+const prompts = "^(?:@(?:[\\w-]+@)?){0,2}";
+/** One reply to a command, or one pushed line, without its newline. */
+const replyPattern = new RegExp(`${prompts}(?:data:|error:(?:AT\\d{4}[-:]|\\{"errorCode":"AT\\d{4}"))`);
+const pushedPattern = new RegExp(`${prompts}notification: \\{`);
 /** After these errors the atServer closes the connection. */
 const closingPattern = /error:(?:\{"errorCode":")?AT00(?:01|02|05|11|12|13|24|28)/;
 /** Also after these, when the rest of the command was still to come: it is judged by its beginning. */
@@ -28,9 +30,7 @@ export function faultOf({ bytes, closed }: Transcript, conversation: Conversatio
   if (lines === undefined) return "a reply is not UTF-8";
   const strange = lines.find((line) => !replyPattern.test(line) && !pushedPattern.test(line));
   if (strange !== undefined) return `this is no reply: ${JSON.stringify(strange.slice(0, 300))}`;
-  const replies = lines
-    .filter((line) => replyPattern.test(line))
-    .map((line) => line.replace(/^(?:@(?:[\w-]+@)?)?/, ""));
+  const replies = lines.filter((line) => replyPattern.test(line)).map((line) => line.replace(new RegExp(prompts), ""));
   const wrong = replies.find((line) => line.startsWith("error:") && !isProperError(line));
   if (wrong !== undefined) return `this is no proper error: ${JSON.stringify(wrong)}`;
   const { least, most, exits } = expected(conversation);

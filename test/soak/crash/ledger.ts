@@ -41,6 +41,11 @@ export class Ledger {
     return this.#underWay.size;
   }
 
+  /** What a key has, as far as is known; undefined when it has nothing. */
+  value(key: string): string | undefined {
+    return this.#known.get(key)?.value;
+  }
+
   sent(key: string, value: string | undefined): Write {
     const write = { key, value, sentAfter: this.#highestId };
     this.#underWay.set(key, write);
