@@ -26,6 +26,9 @@ export class LineSplitter {
   /** the unfinished line, and what is free behind it */
   #memory = nothing;
   #bufferedBytes = 0;
+  /** what was fed, and how much of it was cut */
+  #chunk: Uint8Array = nothing;
+  #start = 0;
 
   constructor(options: { maxLineBytes?: number } = {}) {
     this.maxLineBytes = options.maxLineBytes ?? maxLineBytes;
@@ -42,16 +45,40 @@ export class LineSplitter {
    * @throws {ProtocolError} `buffer_limit` as soon as a line is known to be too long; the splitter is of no use then
    */
   push(chunk: Uint8Array): Buffer[] {
+    this.feed(chunk);
     const lines: Buffer[] = [];
-    let start = 0;
-    while (start < chunk.length) {
-      const end = chunk.indexOf(newline, start);
-      if (end === -1) break;
-      lines.push(this.#finish(chunk.subarray(start, end)));
-      start = end + 1;
-    }
-    if (start < chunk.length) this.#keep(start === 0 ? chunk : chunk.subarray(start));
+    for (let line = this.next(); line !== undefined; line = this.next()) lines.push(line);
     return lines;
+  }
+
+  /**
+   * As `push`, for whom the lines are fetched one by one with `next`, until there is none: a chunk may hold many, and an
+   * object for each of them is larger than most of them are.
+   */
+  feed(chunk: Uint8Array): void {
+    this.#chunk = chunk;
+    this.#start = 0;
+  }
+
+  /** What was fed and is not cut into lines yet. */
+  get unread(): Uint8Array {
+    return this.#chunk.subarray(this.#start);
+  }
+
+  /** @returns undefined when no other line ends in what was fed @throws as `push` */
+  next(): Buffer | undefined {
+    if (this.#start === this.#chunk.length) return undefined;
+    const start = this.#start;
+    const end = this.#chunk.indexOf(newline, start);
+    const part = this.#chunk.subarray(start, end === -1 ? this.#chunk.length : end);
+    this.#check(part.length);
+    if (end !== -1) {
+      this.#start = end + 1;
+      return this.#finish(part);
+    }
+    this.feed(nothing);
+    this.#gather(part);
+    return undefined;
   }
 
   /** The beginning of the unfinished line, at most `bytes`, for a look at its verb before the rest arrives. */
@@ -59,14 +86,14 @@ export class LineSplitter {
     return this.#memory.subarray(0, Math.min(bytes, this.#bufferedBytes));
   }
 
-  /** Gives up the unfinished line. */
+  /** Gives up the unfinished line, and what was fed. */
   clear(): void {
+    this.feed(nothing);
     this.#replace(nothing);
     this.#bufferedBytes = 0;
   }
 
   #finish(end: Uint8Array): Buffer {
-    this.#check(end.length);
     const line = this.#bufferedBytes === 0 ? bufferOf(end) : this.#gathered(end);
     return line.at(-1) === carriageReturn ? line.subarray(0, -1) : line;
   }
@@ -78,11 +105,6 @@ export class LineSplitter {
     this.#memory = nothing;
     this.#bufferedBytes = 0;
     return line;
-  }
-
-  #keep(chunk: Uint8Array): void {
-    this.#check(chunk.length);
-    this.#gather(chunk);
   }
 
   #gather(bytes: Uint8Array): void {

@@ -5,6 +5,7 @@ import { ProtocolError } from "./errors.ts";
 import { formatKey } from "./key.ts";
 import type { Syntax } from "./syntax.ts";
 import { syntaxes, verbOf } from "./syntaxes.ts";
+import { batch } from "./verbs/batch.ts";
 import { config } from "./verbs/config.ts";
 import { cram } from "./verbs/cram.ts";
 import { deleteRecord } from "./verbs/delete.ts";
@@ -26,6 +27,7 @@ import { plookup } from "./verbs/plookup.ts";
 import { pol } from "./verbs/pol.ts";
 import { scan } from "./verbs/scan.ts";
 import { stats } from "./verbs/stats.ts";
+import { sync } from "./verbs/sync.ts";
 import { to } from "./verbs/to.ts";
 import { update } from "./verbs/update.ts";
 import { updateMeta } from "./verbs/update-meta.ts";
@@ -154,6 +156,22 @@ const expressible = [
   cases(info, fc.oneof(fc.constant({}), fc.record({ form: fc.constantFrom("brief", "mtls", "mtlsbrief") }))),
   cases(to, fc.record({ atSign: atSigns })),
   cases(pol, fc.constant({})),
+  cases(
+    sync,
+    fc.record(
+      {
+        after: fc.integer({ min: -1, max: 1e12 }),
+        limit: fc.nat(1e6),
+        skipDeletesUntil: fc.integer({ min: -1, max: 1e12 }),
+        regex: fc.constantFrom(".*", "phone", "a:b", "\\.wavi@"),
+      },
+      { requiredKeys: ["after"] },
+    ),
+  ),
+  cases(
+    batch,
+    fc.record({ entries: fc.array(fc.record({ id: fc.integer(), command: fc.constantFrom("scan", "update:a@b c") })) }),
+  ),
   cases(noop, fc.record({ durationMs: fc.integer({ min: 0, max: 5000 }) })),
   cases(
     scan,

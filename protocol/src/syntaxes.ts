@@ -1,4 +1,5 @@
 import { normalise, type Syntax } from "./syntax.ts";
+import { batch } from "./verbs/batch.ts";
 import { config } from "./verbs/config.ts";
 import { cram } from "./verbs/cram.ts";
 import { deleteRecord } from "./verbs/delete.ts";
@@ -20,6 +21,7 @@ import { plookup } from "./verbs/plookup.ts";
 import { pol } from "./verbs/pol.ts";
 import { scan } from "./verbs/scan.ts";
 import { stats } from "./verbs/stats.ts";
+import { sync } from "./verbs/sync.ts";
 import { to } from "./verbs/to.ts";
 import { update } from "./verbs/update.ts";
 import { updateMeta } from "./verbs/update-meta.ts";
@@ -47,6 +49,8 @@ export const syntaxes = [
   notifyFetch,
   notifyRemove,
   monitor,
+  sync,
+  batch,
   stats,
   config,
   enroll,

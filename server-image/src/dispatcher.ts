@@ -19,11 +19,11 @@ export class Dispatcher {
   readonly #alone: ReadonlyMap<string, Entry>;
   readonly #parts: Parts;
 
-  constructor(verbs: readonly AnyVerb[], parts: Parts) {
+  constructor(verbs: readonly AnyVerb[], parts: Omit<Parts, "run">) {
     this.#entries = new Map(verbs.map((verb) => [verb.syntax.verb, { verb, runs: 0 }]));
     const names = [...this.#entries.keys()];
     this.#alone = new Map([...this.#entries].filter(([name]) => !names.some((other) => other.startsWith(`${name}:`))));
-    this.#parts = parts;
+    this.#parts = { ...parts, run: (line, connection) => this.run(line, connection) };
   }
 
   /** How often each verb was run. */

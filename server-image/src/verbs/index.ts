@@ -1,3 +1,4 @@
+import { batch } from "./batch.ts";
 import { config } from "./config.ts";
 import { cram } from "./cram.ts";
 import { deleteRecord } from "./delete.ts";
@@ -19,6 +20,7 @@ import { plookup } from "./plookup.ts";
 import { pol } from "./pol.ts";
 import { scan } from "./scan.ts";
 import { stats } from "./stats.ts";
+import { sync } from "./sync.ts";
 import { to } from "./to.ts";
 import { update } from "./update.ts";
 import { updateMeta } from "./update-meta.ts";
@@ -46,6 +48,8 @@ export const verbs = [
   notifyFetch,
   notifyRemove,
   monitor,
+  sync,
+  batch,
   stats,
   config,
   enroll,

@@ -26,6 +26,8 @@ export interface Parts {
   readonly peerKeys: Pick<PeerKeys, "seen">;
   readonly proofs: Pick<Proofs, "get">;
   readonly notifications: Notifications;
+  /** Runs one more command, as the dispatcher would. */
+  readonly run: (line: string, connection: Connection) => Reply | Promise<Reply>;
   /** Closes the connections for which `test` holds. */
   readonly endConnections: (test: (connection: Connection) => boolean) => void;
   readonly connections: () => { readonly inbound: number; readonly outbound: number };

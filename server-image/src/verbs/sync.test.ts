@@ -1,0 +1,178 @@
+import { describe, expect, test } from "@jest/globals";
+import { type TestClient, testServer } from "../testing/atserver.ts";
+
+interface Entry {
+  readonly atKey: string;
+  readonly commitId: number;
+  readonly operation: string;
+}
+
+async function pageOf(client: TestClient, command: string): Promise<Entry[]> {
+  client.send(`${command}\n`);
+  return JSON.parse((await client.readReply()).replace(/^data:/, "").replace(/\n@alice@$/, ""));
+}
+
+async function ids(client: TestClient, command: string): Promise<number[]> {
+  return (await pageOf(client, command)).map(({ commitId }) => commitId);
+}
+
+describe("sync", () => {
+  test("gives what changed, with all metadata as text, and only what is deleted without any", async () => {
+    const server = testServer();
+    const client = await server.owner();
+    await client.ask("update:ttl:60000:isEncrypted:true:pubKeyHash:ab:hashingAlgo:sha512:phone.demo@alice 1234");
+    await client.ask("update:gone.demo@alice x");
+    await client.ask("delete:gone.demo@alice");
+    expect(await client.ask("sync:from:-1:limit:10")).toBe(
+      'data:[{"atKey":"phone.demo@alice","value":"1234","metadata":{"createdBy":"@alice","updatedBy":"@alice",' +
+        '"createdAt":"2026-01-01 00:00:00.000Z","updatedAt":"2026-01-01 00:00:00.000Z","expiresAt":"2026-01-01 00:01:00.000Z",' +
+        '"status":"active","version":"0","ttl":"60000","isBinary":"false","isEncrypted":"true",' +
+        '"pubKeyHash":"{\\"hash\\":\\"ab\\",\\"algo\\":\\"sha512\\",\\"hashingAlgo\\":\\"sha512\\"}"},"commitId":0,"operation":"*"},' +
+        '{"atKey":"gone.demo@alice","value":null,"metadata":null,"commitId":2,"operation":"-"}]\n@alice@',
+    );
+    expect(await client.ask("sync:from:2:limit:10")).toBe("data:[]\n@alice@");
+  });
+
+  test("cuts pages of 25 unless told otherwise, never of what nobody wants", async () => {
+    const client = await testServer().owner();
+    for (let index = 0; index < 60; index++) await client.ask(`update:k${index}.${index % 3 ? "odd" : "even"}@alice v`);
+    expect(await ids(client, "sync:from:-1")).toEqual(Array.from({ length: 25 }, (_, index) => index));
+    expect(await ids(client, "sync:from:24:limit:100")).toHaveLength(35);
+    expect(await ids(client, "sync:from:-1:limit:3:even")).toEqual([0, 3, 6]);
+    expect(await ids(client, "sync:from:6:limit:3:\\.even@")).toEqual([9, 12, 15]);
+    expect(await ids(client, "sync:from:-1:limit:0")).toEqual([]);
+  });
+
+  test("brings a large value by itself, and no page of more than five megabytes", async () => {
+    const client = await testServer({ limits: { maxLineBytes: 10_240_000 } }).owner();
+    for (const [name, size] of [
+      ["a", 6_000_000],
+      ["b", 3_000_000],
+      ["c", 3_000_000],
+    ] as const) {
+      client.send(`update:${name}.demo@alice ${"v".repeat(size)}\n`);
+      await client.readReply();
+    }
+    expect(await ids(client, "sync:from:-1:limit:10")).toEqual([0]);
+    expect(await ids(client, "sync:from:0:limit:10")).toEqual([1]);
+    expect(await ids(client, "sync:from:1:limit:10")).toEqual([2]);
+  });
+
+  test("always brings what every app needs, whatever its expression", async () => {
+    const client = await testServer().owner();
+    const names = [
+      "public:publickey",
+      "public:nick",
+      "shared_key.bob",
+      "@bob:shared_key",
+      "shared_key_of_mine.demo",
+      "x.demo",
+    ];
+    for (const name of names) await client.ask(`update:${name}@alice v`);
+    expect((await pageOf(client, "sync:from:-1:limit:10:nothing")).map(({ atKey }) => atKey)).toEqual(
+      names.slice(0, 4).map((name) => `${name}@alice`),
+    );
+  });
+
+  test("leaves out deletions that a new client has no use for", async () => {
+    const client = await testServer().owner();
+    for (const name of ["a", "b", "c"]) await client.ask(`delete:${name}.demo@alice`);
+    expect(await ids(client, "sync:from:-1:limit:10:skipDeletesUntil:1")).toEqual([2]);
+    expect(await ids(client, "sync:from:-1:limit:10:skipDeletesUntil:1:demo")).toEqual([2]);
+  });
+
+  test("comes to an end while others write, with all that was written", async () => {
+    const server = testServer();
+    const writer = await server.owner();
+    const reader = await server.owner();
+    const copy = new Map<string, number>();
+    let last = -1;
+    const pull = async () => {
+      for (;;) {
+        const page = await pageOf(reader, `sync:from:${last}:limit:10`);
+        if (page.length === 0) return;
+        for (const { atKey, commitId, operation } of page) {
+          expect(commitId).toBeGreaterThan(last);
+          last = commitId;
+          if (operation === "-") copy.delete(atKey);
+          else copy.set(atKey, commitId);
+        }
+      }
+    };
+    const write = async () => {
+      for (let index = 0; index < 200; index++) {
+        await writer.ask(
+          index % 7 === 6 ? `delete:k${index % 20}.demo@alice` : `update:k${index % 20}.demo@alice ${index}`,
+        );
+      }
+    };
+    const writing = write();
+    for (let round = 0; round < 5; round++) await pull();
+    await writing;
+    await pull();
+    const stored = server.store
+      .keys({ limit: 100, liveAt: server.clock.nowMs })
+      .keys.filter((key) => key.endsWith(".demo@alice"));
+    expect([...copy.keys()].sort()).toEqual([...stored]);
+    expect(last).toBe(199);
+  });
+
+  test.each(["sync:from:x", "sync:5", "sync:from:-2", "sync:from:1:limit:x:y:", "sync:from:"])(
+    "refuses %s",
+    async (command) => {
+      const client = await testServer().owner();
+      if (command === "sync:from:1:limit:x:y:") expect(await client.ask(command)).toBe("data:[]\n@alice@");
+      else expect(await client.ask(command)).toMatch(/^error:AT0003-Invalid syntax : /);
+    },
+  );
+});
+
+describe("batch", () => {
+  const answers = async (client: TestClient, commands: readonly string[]) => {
+    const entries = commands.map((command, index) => ({ id: index + 1, command }));
+    client.send(`batch:${JSON.stringify(entries)}\n`);
+    const list = JSON.parse((await client.readReply()).replace(/^data:/, "").replace(/\n@alice@$/, ""));
+    return list.map(({ response }: { response: unknown }) => response);
+  };
+
+  test("runs in order, and answers each", async () => {
+    const client = await testServer().owner();
+    expect(
+      await client.ask('batch:[{"id":7,"command":"update:a.demo@alice 1"},{"id":3,"command":"delete:a.demo@alice"}]'),
+    ).toBe('data:[{"id":7,"response":{"data":"0"}},{"id":3,"response":{"data":"1"}}]\n@alice@');
+    const commands = ["update:b.demo@alice 2", "llookup:b.demo@alice", "update:b.demo@alice 3", "llookup:b.demo@alice"];
+    expect(await answers(client, commands)).toEqual([{ data: "2" }, { data: "2" }, { data: "3" }, { data: "3" }]);
+    expect(await client.ask("batch:[]")).toBe("data:[]\n@alice@");
+  });
+
+  test("goes on behind a failure, and says of each what kind it was", async () => {
+    const client = await testServer().owner();
+    const commands = [
+      "update:ttl:-1:a.demo@alice x",
+      "fetch:a",
+      "llookup:none.demo@alice",
+      "monitor",
+      "from:@alice",
+      'batch:[{"id":1,"command":"scan"}]',
+      "",
+      "update:c.demo@alice v",
+    ];
+    const syntaxFault = { error_code: "AT0003", error_message: "Invalid syntax" };
+    expect(await answers(client, commands)).toEqual([
+      syntaxFault,
+      syntaxFault,
+      { error_code: "AT0015", error_message: "key not found" },
+      ...[syntaxFault, syntaxFault, syntaxFault, syntaxFault],
+      { data: "0" },
+    ]);
+    expect(client.session.connection.state).toBe("owner");
+  });
+
+  test.each(["batch:{}", "batch:[1]", 'batch:[{"id":"1","command":"scan"}]', "batch:[", "batch:"])(
+    "refuses %s",
+    async (line) => {
+      const client = await testServer().owner();
+      expect(await client.ask(line)).toMatch(/^error:AT0003-Invalid syntax : /);
+    },
+  );
+});
