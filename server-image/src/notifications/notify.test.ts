@@ -513,6 +513,30 @@ describe("what is known of a notification", () => {
     expect(await client.ask("notify:list")).toBe("data:null\n@alice@");
   });
 
+  test("is counted", async () => {
+    const { server } = alice();
+    const bob = await peer(server, "@bob");
+    await bob.ask("notify:id:1:@alice:a@bob");
+    await bob.ask("notify:id:2:delete:@alice:a@bob");
+    await bob.ask("notify:id:3:messageType:text:@alice:gone");
+    const client = await server.owner();
+    await client.ask("notify:remove:3");
+    await client.ask("notify:messageType:text:@bob:hi");
+    await settled();
+    const [{ value }] = json(await client.ask("stats:11")) as [{ value: string }];
+    expect(JSON.parse(value)).toEqual({
+      total: 3,
+      type: { sent: 1, received: 2 },
+      status: { delivered: 3, failed: 0, queued: 0 },
+      operations: { update: 2, delete: 1 },
+      messageType: { key: 2, text: 1 },
+      createdOn: start,
+    });
+    expect(await client.ask("stats:14")).toBe(
+      'data: [{"id":"14","name":"NotificationCompactionStats","value":"{}"}]\n@alice@',
+    );
+  });
+
   test("is listed by day and by expression, without what was sent, what is the owner's own and what has expired", async () => {
     const { server } = alice();
     const bob = await peer(server, "@bob");

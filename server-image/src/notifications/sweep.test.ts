@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
 import { memoryStore } from "../store/memory.ts";
 import type { NewNotification } from "../store/notifications.ts";
 import type { Store } from "../store/store.ts";
+import { sweepStatistic } from "./statistics.ts";
 import { sweepNotifications } from "./sweep.ts";
 
 beforeEach(() => {
@@ -58,6 +59,14 @@ test("removes what has expired, in small steps, about once a minute", async () =
   expect(write).toHaveBeenCalledTimes(3);
   expect(store.notifications.counts()).toMatchObject([{ count: 1 }]);
   expect(sweep.last).toMatchObject({ before: 251, removed: 250 });
+  expect(sweepStatistic(sweep.last)).toEqual({
+    atCompactionType: "AtNotificationKeystore",
+    lastCompactionRun: expect.stringMatching(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}Z$/),
+    compactionDurationInMills: "0",
+    preCompactionEntriesCount: "251",
+    postCompactionEntriesCount: "1",
+    deletedKeysCount: "250",
+  });
   await pass(60_000);
   expect(write).toHaveBeenCalledTimes(3);
   await pass(3_600_000);

@@ -1,11 +1,12 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { formatTimestamp, ProtocolError, stats as syntax } from "@atrium/protocol";
+import { countStatistic, sweepStatistic } from "../notifications/statistics.ts";
 import { nameTest } from "../regex.ts";
 import type { CommitEntry, Store } from "../store/store.ts";
 import { protocolVersion } from "../version.ts";
 import { type Parts, verb } from "./verb.ts";
 
-/** How this atServer is doing. Of what it does not have (notifications, compactions) there are none. */
+/** How this atServer is doing. Of what it does not have (compactions of logs) there are none. */
 export const stats = verb({
   syntax,
   allow: ["owner"],
@@ -40,10 +41,22 @@ const statistics: ReadonlyMap<number, Statistic> = new Map<number, Statistic>([
   [8, { name: "LastLoggedInDatetime", read: ({ access }) => moment(access.lastLoginMs) }],
   [9, { name: "diskSize", read: ({ store }) => JSON.stringify(inUnits(store.size())) }],
   [10, { name: "LastPkam", read: () => "Not Available" }],
-  [11, { name: "NotificationCount", read: ({ now }) => JSON.stringify(notificationCount(now())) }],
+  [
+    11,
+    {
+      name: "NotificationCount",
+      read: ({ store, now }) => JSON.stringify(countStatistic(store.notifications.counts(), now())),
+    },
+  ],
   [12, { name: "CommitLogCompactionStats", read: noCompaction }],
   [13, { name: "AccessLogCompactionStats", read: noCompaction }],
-  [14, { name: "NotificationCompactionStats", read: noCompaction }],
+  [
+    14,
+    {
+      name: "NotificationCompactionStats",
+      read: ({ notifications }) => JSON.stringify(sweepStatistic(notifications.lastSweep)),
+    },
+  ],
   [15, { name: "LatestCommitEntryOfEachKey", read: ({ store }, regex) => latestEntries(store, regex) }],
 ]);
 
@@ -86,15 +99,4 @@ function inUnits(bytes: number): { size: string; units: string } {
   const units = ["B", "KB", "MB", "GB", "TB"];
   const power = bytes === 0 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
   return { size: (bytes / 1024 ** power).toFixed(2), units: units[power] ?? "B" };
-}
-
-function notificationCount(now: number): object {
-  return {
-    total: 0,
-    type: { sent: 0, received: 0 },
-    status: { delivered: 0, failed: 0, queued: 0 },
-    operations: { update: 0, delete: 0 },
-    messageType: { key: 0, text: 0 },
-    createdOn: now,
-  };
 }
