@@ -96,6 +96,21 @@ test("a line that was gathered can be freed, one that shares its memory with oth
   expect(String(chunk)).toBe("b\nc\n");
 });
 
+test("lines can be fetched one by one, also under a limit that changes between them", () => {
+  const splitter = new LineSplitter({ maxLineBytes: 4 });
+  splitter.feed(Buffer.from("a\nbbbbb\ncc"));
+  expect(String(splitter.next())).toBe("a");
+  expect([String(splitter.unread), splitter.bufferedBytes]).toEqual(["bbbbb\ncc", 0]);
+  splitter.maxLineBytes = 6;
+  expect(String(splitter.next())).toBe("bbbbb");
+  expect(splitter.next()).toBeUndefined();
+  expect([splitter.unread.length, splitter.bufferedBytes]).toEqual([0, 2]);
+  expect(splitter.next()).toBeUndefined();
+  splitter.feed(Buffer.from("c\n"));
+  splitter.clear();
+  expect(splitter.next()).toBeUndefined();
+});
+
 test("an unfinished line can be given up", () => {
   const splitter = new LineSplitter();
   splitter.clear();

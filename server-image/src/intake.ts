@@ -61,29 +61,35 @@ export class Intake {
     this.#splitter.maxLineBytes = this.#options.limits.maxLineBytes;
   }
 
-  /**
-   * @returns the commands that are whole now, without newlines
-   * @throws {ProtocolError} `buffer_limit`, after which nothing can be read any more
-   */
-  push(chunk: Buffer): Buffer[] {
-    const { bufferedBytes, maxLineBytes } = this.#splitter;
-    let lines: Buffer[];
-    try {
-      lines = this.#splitter.push(chunk);
-    } catch (error) {
-      this.#splitter.clear();
-      throw error instanceof ProtocolError ? tooLong(maxLineBytes, bufferedBytes, chunk) : error;
-    }
-    if (lines.length > 0) {
-      this.#beganMs = undefined;
-      this.#admitted = false;
-      this.#lease?.end(lines[0]?.length ?? 0);
-    }
-    return lines;
+  /** To be called when `next` has no command any more. */
+  push(chunk: Buffer): void {
+    this.#splitter.feed(chunk);
   }
 
   /**
-   * @param line one that was pushed; its bytes are gone afterwards
+   * @returns the next command that is whole, without newline; undefined when there is none
+   * @throws {ProtocolError} `buffer_limit`, after which nothing can be read any more
+   */
+  next(): Buffer | undefined {
+    const { bufferedBytes, maxLineBytes } = this.#splitter;
+    let line: Buffer | undefined;
+    try {
+      line = this.#splitter.next();
+    } catch (error) {
+      const { unread } = this.#splitter;
+      this.#splitter.clear();
+      throw error instanceof ProtocolError ? tooLong(maxLineBytes, bufferedBytes, unread) : error;
+    }
+    if (line !== undefined) {
+      this.#beganMs = undefined;
+      this.#admitted = false;
+      this.#lease?.end(line.length);
+    }
+    return line;
+  }
+
+  /**
+   * @param line the last one; its bytes are gone afterwards
    * @throws {ProtocolError} `invalid_syntax` when it is not UTF-8
    */
   text(line: Buffer): string {
@@ -131,9 +137,14 @@ export class Intake {
     return bytes;
   }
 
+  /** Forgets what was pushed and is no command yet. */
+  drop(): void {
+    this.#splitter.clear();
+  }
+
   /** Gives back what the command that is arriving has, too. @returns as `release` */
   close(): number {
-    this.#splitter.clear();
+    this.drop();
     return this.release();
   }
 
@@ -151,7 +162,7 @@ export class Intake {
   }
 }
 
-function tooLong(limit: number, bufferedBytes: number, chunk: Buffer): ProtocolError {
+function tooLong(limit: number, bufferedBytes: number, chunk: Uint8Array): ProtocolError {
   const end = chunk.indexOf(0x0a);
   return overflow(limit, bufferedBytes + (end === -1 ? chunk.length : end + 1));
 }

@@ -47,7 +47,7 @@ describe("memory relief", () => {
       () => 0,
       () => collected++,
     );
-    for (let i = 0; i < 4; i++) relief.used(10_000_000);
+    for (let i = 0; i < 6; i++) relief.used(10_000_000);
     expect(collected).toBe(2);
     jest.advanceTimersByTime(10);
     expect(collected).toBe(2);

@@ -2,17 +2,15 @@
 const quietMs = 10_000;
 /** After the start, when what only the start needed can go. */
 const startedMs = 1_000;
-/**
- * Of large commands and replies: up to here, to collect them would cost more than it gives; then it is done before the
- * next turn of the event loop; and at once, when a single turn had so many.
- */
+/** A single command or reply of so many bytes is collected before the next turn of the event loop. */
 const largeBytes = 4_194_304;
-const urgentBytes = 16_777_216;
+/** Of all together, at once: a collection for less would cost more than it gives. */
+const urgentBytes = 25_165_824;
 
 type Collect = (options: { type: "major"; execution: "sync"; flavor: "last-resort" }) => void;
 
 export interface MemoryRelief extends Disposable {
-  /** So much was used for one large command or reply, and is no longer. */
+  /** So much was used for one command or reply that is not small, and is no longer. */
   used(bytes: number): void;
 }
 
@@ -52,7 +50,7 @@ export function relieveMemory(
     used(bytes) {
       bytesUsed += bytes;
       if (bytesUsed >= urgentBytes) now();
-      else if (bytesUsed >= largeBytes) collecting ??= setImmediate(now);
+      else if (bytes >= largeBytes) collecting ??= setImmediate(now);
     },
     [Symbol.dispose]() {
       clearTimeout(timer);

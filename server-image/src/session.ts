@@ -20,7 +20,7 @@ export interface SessionParts {
   readonly inputBudget: LineBudget;
   /** for large replies: one for the owner, so that nobody else can take it away */
   readonly outputBudgets: { readonly owner: ByteBudget; readonly others: ByteBudget };
-  /** is told when the memory of a large command or reply is no longer needed */
+  /** is told when the memory of a command or reply that is not small is no longer needed */
   readonly onLarge: (bytes: number) => void;
   readonly counts: Counts;
   readonly log: Log;
@@ -38,7 +38,8 @@ interface Options extends SessionParts {
 }
 
 const drainLingerMs = 1_000;
-const emptyLine = Buffer.alloc(0);
+/** What is longer lives longer than small things do, and is to be told of. */
+const smallLength = 4_096;
 
 /**
  * One connection: commands one after the other, one reply each.
@@ -51,9 +52,6 @@ export class Session {
   readonly #parts: Options;
   readonly #intake: Intake;
   readonly #writer: ReplyWriter;
-  /** whole commands, and which is the next: a chunk may hold thousands, too many to shift */
-  #lines: Buffer[] = [];
-  #nextLine = 0;
   /** chunks that arrived while a command ran */
   #held: Buffer[] = [];
   #busy = false;
@@ -141,7 +139,7 @@ export class Session {
   drain(): void {
     this.#inputEnded = true;
     this.#lingerMs = Math.min(this.#lingerMs, drainLingerMs);
-    this.#lines = [];
+    this.#intake.drop();
     this.#held = [];
     if (!this.#busy) this.end();
   }
@@ -163,13 +161,7 @@ export class Session {
   }
 
   #read(chunk: Buffer): void {
-    try {
-      this.#lines = this.#intake.push(chunk);
-      this.#nextLine = 0;
-    } catch (error) {
-      void this.#fail(error);
-      return;
-    }
+    this.#intake.push(chunk);
     this.#runLines();
     if (!this.#busy) this.#judge();
   }
@@ -187,11 +179,18 @@ export class Session {
 
   #runLines(): void {
     while (!this.#busy && !this.#ending) {
-      const line = this.#lines[this.#nextLine];
+      const line = this.#next();
       if (line === undefined) return;
-      // Not to be kept while its command runs.
-      this.#lines[this.#nextLine++] = emptyLine;
       this.#command(line);
+    }
+  }
+
+  #next(): Buffer | undefined {
+    try {
+      return this.#intake.next();
+    } catch (error) {
+      void this.#fail(error);
+      return undefined;
     }
   }
 
@@ -275,6 +274,7 @@ export class Session {
     if (this.#ending) return undefined;
     if (reply !== null && typeof reply === "object") return this.#answerSpecially(reply);
     if (reply === null || reply.length <= this.#parts.limits.pieceBytes) {
+      if (reply !== null && reply.length > smallLength) this.#parts.onLarge(reply.length);
       return this.#writer.write(`data:${reply}${this.#tail}`);
     }
     const lease = this.#outputBudget.tryTake(reply.length);
@@ -292,6 +292,7 @@ export class Session {
   #push(line: string): Promise<void> | undefined {
     if (this.#ending) return undefined;
     this.#lastActiveMs = this.#parts.monotonic();
+    if (line.length > smallLength) this.#parts.onLarge(line.length);
     return this.#writer.writeBetween(`${line}\n`);
   }
 
@@ -375,7 +376,7 @@ export class Session {
 
   /** Reads on and throws away, for a while: closing with unread bytes would reset the connection under the reply. */
   #lingerOn(): void {
-    this.#lines = [];
+    this.#intake.drop();
     this.#held = [];
     this.#socket.resume();
     this.#linger ??= setTimeout(() => this.#socket.destroy(), this.#lingerMs).unref();
