@@ -18,7 +18,7 @@ export function resolveReference(
 ): StoredRecord {
   let value = record.value;
   for (let depth = 0; value?.startsWith("atsign://"); depth++) {
-    if (depth === maxDepth) return { ...record, value: undefined };
+    if (depth === maxDepth) return { key: record.key, value: undefined, metadata: record.metadata };
     const name = value.slice("atsign://".length).trim().toLowerCase();
     const target = [scope, "public:"]
       .map((prefix) => store.get(`${prefix}${name}`))
@@ -27,5 +27,5 @@ export function resolveReference(
       });
     value = target?.value;
   }
-  return value === record.value ? record : { ...record, value };
+  return value === record.value ? record : { key: record.key, value, metadata: record.metadata };
 }
