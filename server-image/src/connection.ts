@@ -24,8 +24,11 @@ export interface Channel {
   push(line: string): Promise<void> | undefined;
   /** false once nothing is read or written any more */
   readonly open: boolean;
-  /** @param callback runs once, when the connection has closed */
-  onClose(callback: () => void): void;
+  /**
+   * @param callback runs once, when the connection has closed
+   * @returns takes that back
+   */
+  onClose(callback: () => void): () => void;
 }
 
 /** The certificate that the other side showed in the TLS handshake. */

@@ -77,7 +77,10 @@ export class Session {
         get open() {
           return !session.#ending;
         },
-        onClose: (callback) => void socket.once("close", callback),
+        onClose: (callback) => {
+          socket.once("close", callback);
+          return () => void socket.off("close", callback);
+        },
       },
       ...(parts.shownCertificate !== undefined && { shownCertificate: parts.shownCertificate }),
     });

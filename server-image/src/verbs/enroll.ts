@@ -62,14 +62,14 @@ async function request(params: EnrollParams, { enrollments }: Parts, connection:
 }
 
 /** Ends early when nobody waits any more. */
-function pause(durationMs: number, { channel }: Connection): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, durationMs);
-    channel.onClose(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
+async function pause(durationMs: number, { channel }: Connection): Promise<void> {
+  if (!channel.open) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, durationMs);
+  const forget = channel.onClose(resolve);
+  await promise;
+  clearTimeout(timer);
+  forget();
 }
 
 function fetch(id: string, { enrollments }: Parts, { enrollment }: Connection): string {

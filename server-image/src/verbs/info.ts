@@ -1,14 +1,13 @@
 import { X509Certificate } from "node:crypto";
 import { formatTimestamp, info as syntax } from "@atrium/protocol";
-import type { Connection } from "../connection.ts";
 import { protocolVersion } from "../version.ts";
-import { type Parts, verb } from "./verb.ts";
+import { verb } from "./verb.ts";
 
 /** Tells what runs here and since when, and by which certificate other atServers know it. */
 export const info = verb({
   syntax,
   allow: ["anonymous", "owner", "peer"],
-  handle({ form }, parts, connection) {
+  handle({ form }, parts, { enrollment }) {
     const { certificate } = parts.identity.current.client;
     if (form === "mtls") return JSON.stringify({ mtls_fullchain: certificate });
     if (form === "mtlsbrief") return JSON.stringify(ageOf(certificate));
@@ -17,7 +16,8 @@ export const info = verb({
     return JSON.stringify({
       version: protocolVersion,
       uptimeAsWords: inWords(upMs),
-      apkam_metadata: enrollmentOf(connection, parts),
+      // An enrolled app is told what is stored of it; nobody else is.
+      apkam_metadata: enrollment && parts.enrollments.find(enrollment.id),
     });
   },
 });
@@ -26,13 +26,6 @@ export const info = verb({
 function ageOf(certificate: string): Record<string, string> {
   const since = formatTimestamp(Date.parse(new X509Certificate(certificate).validFrom));
   return { mtls_fullchain_last_modified: since, mtls_privkey_last_modified: since };
-}
-
-/** An enrolled app is told what is stored of it; nobody else is. */
-function enrollmentOf({ enrollment }: Connection, { atSign, store }: Parts): unknown {
-  if (enrollment === undefined) return undefined;
-  const value = store.get(`${enrollment.id}.new.enrollments.__manage${atSign}`)?.value;
-  return value === undefined ? undefined : JSON.parse(value);
 }
 
 const unitsMs = { days: 86_400_000, hours: 3_600_000, minutes: 60_000, seconds: 1_000 };
