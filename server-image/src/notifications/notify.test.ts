@@ -572,6 +572,58 @@ describe("what is known of a notification", () => {
   });
 });
 
+describe("an enrolled app", () => {
+  async function app(server: Server, namespaces: Record<string, "r" | "rw">): Promise<TestClient> {
+    const client = await server.anonymous();
+    client.session.connection.becomeOwner(await server.enroll(namespaces));
+    return client;
+  }
+  const refused =
+    /^error:AT0009-UnAuthorized client in request : Connection with enrollment ID [\w-]+ is not authorized to /;
+
+  test("notifies of what it may write, and of nothing else", async () => {
+    const { server, told } = alice();
+    const writer = await app(server, { wavi: "rw" });
+    expect(await writer.ask("notify:id:1:@bob:a.wavi@alice:v")).toBe("data:1\n@alice@");
+    expect(await writer.ask("notify:id:2:@bob:A.Wavi:v")).toBe("data:2\n@alice@");
+    expect(await writer.ask("notify:id:3:@alice:a.wavi@alice:v")).toBe("data:3\n@alice@");
+    expect(await writer.ask("notify:all:@bob,@carol:a.wavi@alice:v")).toMatch(/^data: \{/);
+    for (const line of [
+      "notify:@bob:a.buzz@alice:v",
+      "notify:@bob:a@alice:v",
+      "notify:messageType:text:@bob:hello",
+      "notify:@alice:x.new.enrollments.__manage@alice:v",
+      "notify:all:@bob,@carol:a.buzz@alice:v",
+    ]) {
+      expect(await writer.ask(line)).toMatch(refused);
+    }
+    const reader = await app(server, { wavi: "r" });
+    expect(await reader.ask("notify:@bob:a.wavi@alice:v")).toMatch(refused);
+    const all = await app(server, { "*": "rw" });
+    expect(await all.ask("notify:id:4:messageType:text:@bob:hello")).toBe("data:4\n@alice@");
+    await settled();
+    expect(told).toHaveLength(5);
+  });
+
+  test("knows of what it may read, and forgets what it may write", async () => {
+    const { server } = alice();
+    const bob = await peer(server, "@bob");
+    await bob.ask("notify:id:1:@alice:a.wavi@bob:v");
+    await bob.ask("notify:id:2:@alice:a.buzz@bob:v");
+    const reader = await app(server, { wavi: "r" });
+    expect(json(await reader.ask("notify:list"))).toMatchObject([{ id: "1" }]);
+    expect(await reader.ask("notify:status:1")).toBe("data:delivered\n@alice@");
+    expect(json(await reader.ask("notify:fetch:1"))).toMatchObject({ id: "1" });
+    expect(await reader.ask("notify:status:2")).toMatch(refused);
+    expect(await reader.ask("notify:fetch:2")).toMatch(refused);
+    expect(await reader.ask("notify:remove:1")).toMatch(refused);
+    expect(await reader.ask("notify:status:nothing")).toBe("data:null\n@alice@");
+    const writer = await app(server, { wavi: "rw" });
+    expect(await writer.ask("notify:remove:2")).toMatch(refused);
+    expect(await writer.ask("notify:remove:1")).toBe("data:success\n@alice@");
+  });
+});
+
 describe("a long list", () => {
   async function holding(count: number, value: string) {
     const { server } = alice();
