@@ -482,6 +482,28 @@ describe("the end of an enrolment", () => {
     expect(server.store.getLive(`${id}.default_self_enc_key.__manage@alice`, server.clock.nowMs)).toBeUndefined();
   });
 
+  test("a connection that only listens is closed when its keys expire", async () => {
+    const server = testServer();
+    const owner = await activated(server);
+    const { device, id } = await approved(owner, undefined, { apkamKeysExpiryInMillis: 100 * 24 * hour });
+    jest.useFakeTimers({ doNotFake: ["nextTick", "setImmediate", "setInterval", "clearInterval", "queueMicrotask"] });
+    const client = await device.connect(server, id);
+    // Again on the same connection: the login before is forgotten.
+    await device.login(client, id);
+    const days = async (count: number) => {
+      server.clock.nowMs += count * 24 * hour;
+      await jest.advanceTimersByTimeAsync(count * 24 * hour);
+    };
+    await days(20);
+    await days(20);
+    await days(20);
+    await days(20);
+    await days(19.9);
+    expect(client.session.ending).toBe(false);
+    await days(0.2);
+    expect(client.session.ending).toBe(true);
+  });
+
   test("revoking and taking that back leaves the end where it was; 0 is no end", async () => {
     const server = testServer();
     const owner = await activated(server);

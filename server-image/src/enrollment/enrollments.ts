@@ -34,6 +34,7 @@ type DefaultKeys = Pick<
 >;
 
 const pendingLifeMs = 48 * 3_600_000;
+const maxTimerMs = 2 ** 31 - 1;
 const announcedLifeMs = 24 * 3_600_000;
 /** Whoever knows a passcode that stays could ask without end. */
 const maxPending = 100;
@@ -54,6 +55,8 @@ export class Enrollments {
   readonly #ledger: Ledger;
   readonly #rate = new RequestRate();
   readonly #pauses = new Pauses();
+  /** each ends the watch of a connection */
+  readonly #expiries = new WeakMap<Connection, () => void>();
   /** by id, with the text that it was read from: who changes that changes this */
   readonly #read = new Map<string, { text: string; record: EnrollmentRecord; granted: Enrollment }>();
 
@@ -82,6 +85,29 @@ export class Enrollments {
   assertActive({ id }: Pick<Enrollment, "id">): void {
     const state = this.find(id)?.approval.state;
     if (state !== "approved") throw notApproved(id, state, true);
+  }
+
+  /**
+   * Closes a connection that has logged in when its enrolment expires: one that only listens sends no command by which
+   * that would be seen.
+   */
+  endWithExpiry(connection: Connection, { id }: Pick<Enrollment, "id">): void {
+    this.#expiries.get(connection)?.();
+    const expiresAt = this.#ledger.expiresAt(id);
+    if (expiresAt === undefined) return;
+    const { endConnections, now } = this.#options;
+    const check = () => {
+      if (connection.enrollment?.id !== id) return;
+      if (this.find(id) === undefined) endConnections((each) => each === connection);
+      // The clock was set, or it is farther away than a timer can tell.
+      else this.endWithExpiry(connection, { id });
+    };
+    const timer = setTimeout(check, Math.min(Math.max(1, expiresAt - now()), maxTimerMs)).unref();
+    const forget = connection.channel.onClose(() => clearTimeout(timer));
+    this.#expiries.set(connection, () => {
+      clearTimeout(timer);
+      forget();
+    });
   }
 
   /** @throws {ProtocolError} when a connection asks for apps to be let in too often */

@@ -27,6 +27,12 @@ export class Ledger {
     return this.#read(this.keys.enrollment(id));
   }
 
+  /** Epoch milliseconds; undefined for one that is not there or does not expire. */
+  expiresAt(id: string): number | undefined {
+    const { store, now } = this.#options;
+    return store.getLive(this.keys.enrollment(id), now())?.metadata.expiresAt;
+  }
+
   /** All that have not expired, with their ids. */
   all(): [id: string, record: EnrollmentRecord][] {
     return this.#list((key) => this.#read(key));

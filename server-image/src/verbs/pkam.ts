@@ -20,6 +20,7 @@ export const pkam = verb({
       throw new ProtocolError("unauthenticated", detail);
     }
     connection.becomeOwner(app?.enrollment);
+    if (app !== undefined) parts.enrollments.endWithExpiry(connection, app.enrollment);
     return "success";
   },
 });
