@@ -122,6 +122,10 @@ class DiskStore implements Store {
     return this.#read((tables) => tables.changes(range));
   }
 
+  changesBefore(range: { before: number; limit: number }): CommitEntry[] {
+    return this.#read((tables) => tables.changesBefore(range));
+  }
+
   readonly notifications: NotificationReads = {
     lastTime: () => this.#read(() => this.#connection.notifications.lastTime()),
     byId: (id) => this.#read(() => this.#connection.notifications.byId(id)),

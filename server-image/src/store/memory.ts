@@ -82,6 +82,14 @@ class MemoryStore implements Store {
       .slice(0, limit);
   }
 
+  changesBefore({ before, limit }: { before: number; limit: number }): CommitEntry[] {
+    this.#assertOpen();
+    return [...this.#log.values()]
+      .filter(({ commitId }) => commitId < before)
+      .sort((a, b) => b.commitId - a.commitId)
+      .slice(0, limit);
+  }
+
   get notifications(): NotificationReads {
     this.#assertOpen();
     return this.#notifications;

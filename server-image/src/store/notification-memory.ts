@@ -139,9 +139,9 @@ export class NotificationMemory implements NotificationReads, NotificationChange
     this.#change((row) => (older.has(row) ? { ...row, status: "superseded", waits: false } : row));
   }
 
-  remove(id: string): void {
+  remove(time: number): void {
     this.#change((row) => {
-      if (row.id !== id) return row;
+      if (row.time !== time) return row;
       return { ...row, status: "removed", waits: false, size: rowBytes, value: undefined };
     });
   }

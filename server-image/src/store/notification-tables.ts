@@ -185,12 +185,12 @@ export class NotificationTables implements NotificationReads, NotificationChange
     );
   }
 
-  remove(id: string): void {
-    this.#run("DELETE FROM notification_content WHERE time IN (SELECT time FROM notification WHERE id = ?)", id);
+  remove(time: number): void {
+    this.#run("DELETE FROM notification_content WHERE time = ?", time);
     this.#run(
-      "UPDATE notification SET status = 'removed', waits_for = NULL, latest_of = NULL, size = ? WHERE id = ?",
+      "UPDATE notification SET status = 'removed', waits_for = NULL, latest_of = NULL, size = ? WHERE time = ?",
       rowBytes,
-      id,
+      time,
     );
   }
 

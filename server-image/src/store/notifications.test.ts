@@ -122,7 +122,9 @@ describe.each([
     expect(await add(store, 600, received("1", "@carol"), sent("1", "@bob"), sent("1", "@carol"))).toEqual([
       600, 601, 602,
     ]);
-    await change(store, (changes) => changes.remove("1"));
+    await change(store, (changes) => {
+      for (const time of [500, 600, 601, 602]) changes.remove(time);
+    });
     expect(store.notifications.byId("1")).toBeUndefined();
     expect(await add(store, 1_499, received("1", "@bob"))).toEqual([undefined]);
     expect(await add(store, 1_500, received("1", "@bob", { value: "new" }))).toEqual([1_500]);
@@ -143,7 +145,7 @@ describe.each([
       received("4", "@carol"),
       received("5", "@bob"),
     );
-    await change(store, (changes) => changes.remove("4"));
+    await change(store, (changes) => changes.remove(503));
     const places = store.notifications.inbox({ after: 0, limit: 9 });
     expect(places.map(({ time, kind }) => [time, kind])).toEqual([
       [500, "received"],
@@ -199,7 +201,7 @@ describe.each([
     await change(store, (changes) => changes.settle(500, "errored"));
     expect([first("@bob"), notifications.get(500)?.status]).toEqual([504, "delivered"]);
     expect(await change(store, (changes) => changes.oldestSettled(9))).toEqual([500, 502]);
-    await change(store, (changes) => changes.remove("5"));
+    await change(store, (changes) => changes.remove(504));
     expect([first("@bob"), first("@carol")]).toEqual([undefined, 501]);
   });
 
@@ -269,7 +271,7 @@ describe.each([
     await change(store, (changes) => {
       changes.settle(500, "delivered");
       changes.settle(501, "errored");
-      changes.remove("4");
+      changes.remove(503);
     });
     expect(counted()).toEqual([
       "1 received removed update text",
@@ -363,10 +365,10 @@ test("on disk they do what those in memory do, whatever is asked of them", async
         (changes) =>
           changes.supersede({ to, notifier: "SYSTEM", count }),
     ),
-    ids.map(
-      (id): Step =>
+    times.map(
+      (time): Step =>
         (changes) =>
-          changes.remove(id),
+          changes.remove(time),
     ),
     fc.array(times, { maxLength: 3 }).map(
       (some): Step =>

@@ -123,8 +123,8 @@ export interface NotificationChanges {
   /** Of what waits for `to` by a `notifier` with strategy `latest`, all but the newest `count` become `superseded`. */
   supersede(of: { to: AtSign; notifier: string; count: number }): void;
 
-  /** Takes key, value and metadata away from all with this id. They do not wait any longer. */
-  remove(id: string): void;
+  /** Takes key, value and metadata away. It does not wait any longer. */
+  remove(time: number): void;
 
   /** @param times of some, which need not be there any more */
   forget(times: readonly number[]): void;

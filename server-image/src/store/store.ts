@@ -56,6 +56,9 @@ export interface Store extends AsyncDisposable {
   /** At most `limit` entries of the commit log with ids above `after`, ascending. */
   changes(range: { after: number; limit: number }): CommitEntry[];
 
+  /** At most `limit` entries with ids below `before`, descending. */
+  changesBefore(range: { before: number; limit: number }): CommitEntry[];
+
   readonly notifications: NotificationReads;
 
   /** -1 when nothing was ever committed */

@@ -40,6 +40,7 @@ export class Tables {
   readonly #keys: StatementSync;
   readonly #expired: StatementSync;
   readonly #changes: StatementSync;
+  readonly #changesBefore: StatementSync;
 
   constructor(db: DatabaseSync) {
     const prepare = (sql: string): StatementSync => {
@@ -78,6 +79,10 @@ export class Tables {
       SELECT commit_id, key, operation FROM record WHERE commit_id > ?1
       UNION ALL SELECT commit_id, key, '-' FROM tombstone WHERE commit_id > ?1
       ORDER BY commit_id LIMIT ?2`);
+    this.#changesBefore = prepare(`
+      SELECT commit_id, key, operation FROM record WHERE commit_id < ?1
+      UNION ALL SELECT commit_id, key, '-' FROM tombstone WHERE commit_id < ?1
+      ORDER BY commit_id DESC LIMIT ?2`);
   }
 
   meta(): Meta {
@@ -167,9 +172,18 @@ export class Tables {
   }
 
   changes({ after, limit }: { after: number; limit: number }): CommitEntry[] {
-    const rows = all<[number, string, Operation]>(this.#changes, after, limit);
-    return rows.map(([commitId, key, operation]) => ({ commitId, key, operation }));
+    return all<EntryRow>(this.#changes, after, limit).map(toEntry);
   }
+
+  changesBefore({ before, limit }: { before: number; limit: number }): CommitEntry[] {
+    return all<EntryRow>(this.#changesBefore, before, limit).map(toEntry);
+  }
+}
+
+type EntryRow = [commitId: number, key: string, operation: Operation];
+
+function toEntry([commitId, key, operation]: EntryRow): CommitEntry {
+  return { commitId, key, operation };
 }
 
 type RecordRow = [value: string | null, metadata: string, checksum: number];

@@ -113,7 +113,7 @@ export class DiskTransaction implements Transaction {
       oldestSettled: read((limit) => tables.oldestSettled(limit)),
       settle: write((time, outcome) => tables.settle(time, outcome)),
       supersede: write((of) => tables.supersede(of)),
-      remove: write((id) => tables.remove(id)),
+      remove: write((time) => tables.remove(time)),
       forget: write((times) => tables.forget(times)),
     };
   }

@@ -40,7 +40,8 @@ export const notifyRemove = verb({
   allow: ["owner"],
   needs: needs("rw", "remove notify"),
   async handle({ id }, { store }) {
-    await store.write((tx) => tx.notifications.remove(id));
+    const notification = store.notifications.byId(id);
+    if (notification !== undefined) await store.write((tx) => tx.notifications.remove(notification.time));
     return "success";
   },
 });
