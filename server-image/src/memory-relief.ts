@@ -2,12 +2,12 @@
 const quietMs = 10_000;
 /** After the start, when what only the start needed can go. */
 const startedMs = 1_000;
-/** A single command or reply of so many bytes is collected before the next turn of the event loop. */
+/** A single command or reply of so many bytes is collected before the next turn of the event loop, thoroughly. */
 const largeBytes = 4_194_304;
-/** Of all together, at once: a collection for less would cost more than it gives. */
-const urgentBytes = 25_165_824;
+/** Of all together, at once and quickly: a collection for less would cost more than it gives. */
+const urgentBytes = 16_777_216;
 
-type Collect = (options: { type: "major"; execution: "sync"; flavor: "last-resort" }) => void;
+type Collect = (options: { type: "major"; execution: "sync"; flavor: "last-resort" | "regular" }) => void;
 
 export interface MemoryRelief extends Disposable {
   /** So much was used for one command or reply that is not small, and is no longer. */
@@ -26,11 +26,11 @@ export function relieveMemory(
   collect: Collect | undefined = (globalThis as { gc?: Collect }).gc,
 ): MemoryRelief {
   if (collect === undefined) return { used: () => undefined, [Symbol.dispose]: () => undefined };
-  const now = () => {
+  const now = (flavor: "last-resort" | "regular") => {
     clearImmediate(collecting);
     collecting = undefined;
     bytesUsed = 0;
-    collect({ type: "major", execution: "sync", flavor: "last-resort" });
+    collect({ type: "major", execution: "sync", flavor });
   };
   let collectedAt = -1;
   let seen = work();
@@ -39,7 +39,7 @@ export function relieveMemory(
   const look = () => {
     const done = work();
     if (done === seen && done !== collectedAt) {
-      now();
+      now("last-resort");
       collectedAt = done;
     }
     seen = done;
@@ -49,8 +49,8 @@ export function relieveMemory(
   return {
     used(bytes) {
       bytesUsed += bytes;
-      if (bytesUsed >= urgentBytes) now();
-      else if (bytes >= largeBytes) collecting ??= setImmediate(now);
+      if (bytesUsed >= urgentBytes) now("regular");
+      else if (bytes >= largeBytes) collecting ??= setImmediate(now, "last-resort");
     },
     [Symbol.dispose]() {
       clearTimeout(timer);
