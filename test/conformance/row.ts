@@ -32,7 +32,7 @@ export interface Row {
  */
 export type On = string;
 
-export type Step = Exchange | Ask | Repeat | Bytes | Sees | Unseen | Closes | Later | Decrypts;
+export type Step = Exchange | Ask | Repeat | Bytes | Sees | Unseen | Closes | Later | Decrypts | Members | Page;
 
 /**
  * A command and its reply, without prompt: that of the connection's state must follow, in the same TLS record. A reply
@@ -87,6 +87,21 @@ export interface Closes {
 export interface Later {
   readonly on: On;
   readonly later: readonly [earlier: string, later: string];
+}
+
+/** The captured inside of a JSON object has these members, with these values, in whatever order. */
+export interface Members {
+  readonly on: On;
+  readonly members: string;
+  readonly are?: Readonly<Record<string, string | number | boolean | null>>;
+  readonly have?: readonly string[];
+}
+
+/** The reply is a JSON list of so many objects. */
+export interface Page {
+  readonly on: On;
+  readonly pages: string;
+  readonly are: number;
 }
 
 /** What a client reads in a value: AES-256-CTR under the key 00…1f, PKCS#7; texts in base64. */

@@ -6,7 +6,9 @@ import {
   type Decrypts,
   type Exchange,
   type Later,
+  type Members,
   type On,
+  type Page,
   type Repeat,
   type Row,
   type Step,
@@ -121,6 +123,8 @@ async function runStep(step: Step, context: Context): Promise<void> {
   if ("unseen" in step) return unseen(step.unseen, context);
   if ("later" in step) return later(step, context);
   if ("decrypts" in step) return decrypts(step);
+  if ("members" in step) return members(step, context);
+  if ("pages" in step) return await page(step, context);
   await closes(context);
 }
 
@@ -271,7 +275,25 @@ async function closes({ line }: Context): Promise<void> {
 
 function later({ later: [first, second] }: Later, { variables }: Context): void {
   const [earlier = "", after = ""] = [variables.get(first), variables.get(second)];
-  if (!(Date.parse(after) > Date.parse(earlier))) throw new Mismatch(`${after} is not later than ${earlier}`);
+  const time = (date: string) => (/^\d+$/.test(date) ? Number(date) : Date.parse(date));
+  if (!(time(after) > time(earlier))) throw new Mismatch(`${after} is not later than ${earlier}`);
+}
+
+function members({ members: name, are = {}, have = [] }: Members, context: Context): void {
+  const object = JSON.parse(`{${context.variables.get(name)}}`);
+  for (const member of [...have, ...Object.keys(are)]) {
+    if (!(member in object)) throw new Mismatch(`${member} is missing in ${shown(JSON.stringify(object))}`);
+  }
+  for (const [member, template] of Object.entries(are)) {
+    const expected = typeof template === "string" ? text(template, context) : template;
+    if (object[member] !== expected) throw mismatch(member, `${expected}`, `${object[member]}`);
+  }
+}
+
+async function page({ on, pages, are }: Page, context: Context): Promise<void> {
+  await exchange({ on, send: pages, is: "data:[<page:any>]" }, context);
+  const found = JSON.parse(`[${context.variables.get("page")}]`).length;
+  if (found !== are) throw mismatch(pages, `${are} entries`, `${found}`);
 }
 
 function decrypts({ decrypts: cipher, iv, to }: Decrypts): void {

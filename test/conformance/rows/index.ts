@@ -1,9 +1,12 @@
 import type { Row } from "../row.ts";
 import { activationRows } from "./activation.ts";
 import { loginRows } from "./login.ts";
+import { monitorRows } from "./monitor.ts";
+import { notifyRows } from "./notify.ts";
 import { otherRows } from "./others.ts";
 import { readRows } from "./reads.ts";
 import { scanRows } from "./scan.ts";
+import { syncRows } from "./sync.ts";
 import { stateRows, wireRows } from "./wire.ts";
 import { writeRows } from "./writes.ts";
 
@@ -17,4 +20,7 @@ export const rows: readonly Row[] = [
   ...writeRows,
   ...scanRows,
   ...otherRows,
+  ...notifyRows,
+  ...monitorRows,
+  ...syncRows,
 ];

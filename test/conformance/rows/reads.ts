@@ -329,7 +329,9 @@ export const readRows = [
     {
       id: "lookup.remote-missing-drops-copy",
       steps: [
+        ["owner!#2", "monitor {n}", ""],
         ["friend", "update:ttr:1000:@alice:x.{n}@bob 1", "data:<int>"],
+        { on: "owner!#2", sees: 'notification: {<any>"key":"@alice:x.{n}@bob",<any>' },
         ["owner", "lookup:x.{n}@bob", "data:1"],
         { on: "owner", until: "llookup:cached:@alice:x.{n}@bob", is: "data:1" },
         ["friend", "delete:@alice:x.{n}@bob", "data:<int>"],

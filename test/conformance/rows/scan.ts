@@ -34,10 +34,10 @@ export const scanRows = rowsOf("verbs.md scan", [
   {
     id: "scan.hidden",
     steps: [
-      ["owner", "update:public:__{n}@alice 1", "data:<int>"],
+      ["owner", "update:public:__x.{n}@alice 1", "data:<int>"],
       ["owner", "update:_{n}.wavi@alice 1", "data:<int>"],
       ["owner", "scan {n}", "data:[]"],
-      ["owner", "scan:showhidden:true ^public.*{n}", 'data:["public:__{n}@alice"]'],
+      ["owner", "scan:showhidden:true ^public.*{n}", 'data:["public:__x.{n}@alice"]'],
       ["owner", "scan:showHidden:true ^_{n}", 'data:["_{n}.wavi@alice"]'],
       ["owner", "scan:showhidden:false {n}", "data:[]"],
     ],
@@ -49,14 +49,14 @@ export const scanRows = rowsOf("verbs.md scan", [
       ["owner", "update:@bob:x.{n}@alice 1", "data:<int>"],
       ["owner", "update:public:p.{n}@alice 1", "data:<int>"],
       ["owner", "update:public:_{n}@alice 1", "data:-1"],
-      ["owner", "update:public:__{n}@alice 1", "data:<int>"],
+      ["owner", "update:public:__x.{n}@alice 1", "data:<int>"],
       ["anyone", "scan {n}", 'data:["p.{n}@alice"]'],
     ],
   },
   {
     id: "scan.anyone-shows-no-hidden",
     steps: [
-      ["owner", "update:public:__{n}@alice 1", "data:<int>"],
+      ["owner", "update:public:__x.{n}@alice 1", "data:<int>"],
       ["anyone", "scan:showHidden:true {n}", "data:[]"],
     ],
   },

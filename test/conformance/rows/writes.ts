@@ -150,7 +150,7 @@ export const writeRows = [
     {
       id: "update.committed-double-hidden",
       from: "/ keys.md §4",
-      steps: [["owner", "update:public:__{n}@alice 1", "data:<number>"]],
+      steps: [["owner", "update:public:__x.{n}@alice 1", "data:<number>"]],
     },
     {
       id: "update.committed-underscore-self",
