@@ -1,5 +1,5 @@
 import { createServer, type Server, Socket } from "node:net";
-import { setTimeout as wait } from "node:timers/promises";
+import { setImmediate as turn } from "node:timers/promises";
 import { connect, createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { Pair } from "./certificates.ts";
 
@@ -182,9 +182,11 @@ class Carrier {
       rejectUnauthorized: false,
     });
     this.#tls = [client, server];
-    this.#carry(client, server, /\n$/);
+    // Some do not wait for the greeting: it is the first message all the same.
+    server.once("data", () => this.#carry(client, server, /\n$/));
     // A prompt ends with `@`, also the one that has no line before it.
     this.#carry(server, client, /[@\n]$/);
+    client.on("error", ignore);
   }
 
   /** Ends both connections at once. */
@@ -237,7 +239,7 @@ class Carrier {
     if (how === "bytewise") {
       for (const byte of message) {
         to.write(byte, "latin1");
-        await wait(1);
+        await turn();
       }
       return;
     }

@@ -105,7 +105,7 @@ export class Peers {
   async #introduce(dialogue: Dialogue, atSign: AtSign): Promise<void> {
     const { stepMs } = this.#deadlines;
     const command = lookup.format({ part: "all", name: "publickey", owner: atSign });
-    const line = await dialogue.ask(command, stepMs);
+    const line = replyOf(await dialogue.ask(command, stepMs), atSign);
     if (line.startsWith("data:")) await this.#noted(atSign, line.slice("data:".length));
     await prove(dialogue, atSign, { ...this.#prover, stepMs });
   }
@@ -129,10 +129,15 @@ function isUnreachable(error: unknown): boolean {
   return error instanceof ProtocolError && error.error === "unable_to_connect";
 }
 
-/** @throws {ProtocolError} for what is no reply: whose the next one would be is not known then */
-function replyOf(line: string, host: string): string {
-  if (line.startsWith("data:") || line.startsWith("error:")) return line;
-  throw new ProtocolError("socket", `${host} answered what is no reply`);
+/**
+ * @throws {ProtocolError} for what is no reply: whose the next one would be is not known then; and for what is said in
+ *   place of the greeting
+ */
+function replyOf(line: string, peer: string): string {
+  if (line.startsWith("data:")) return line;
+  if (!line.startsWith("error:")) throw new ProtocolError("socket", `${peer} answered what is no reply`);
+  if (parseError(line).error !== "inbound_limit") return line;
+  throw new ProtocolError("unable_to_connect", `${peer} has no connection free`);
 }
 
 /** An error of the peer becomes ours, and keeps its description; our own client's connection goes on. */
