@@ -180,7 +180,13 @@ const expressible = [
       { requiredKeys: [] },
     ),
   ),
-  cases(update, fc.record({ key: writableKeys, value: values, metadata: metadataChanges })),
+  cases(
+    update,
+    fc.record(
+      { key: writableKeys, value: values, metadata: metadataChanges, uncommitted: fc.constant(true) },
+      { requiredKeys: ["key", "value", "metadata"] },
+    ),
+  ),
   cases(updateMeta, fc.record({ key: ownedKeys.map(formatKey), metadata: metadataChanges })),
   cases(llookup, fc.record({ part: parts, key: readableKeys })),
   cases(lookup, lookups),

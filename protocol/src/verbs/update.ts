@@ -10,30 +10,34 @@ export interface UpdateParams {
   readonly key: string;
   readonly value: string;
   readonly metadata: MetadataChange;
+  /** not to be told to clients that sync */
+  readonly uncommitted?: boolean;
 }
 
 /** A name as `update` takes it: the owner may be missing, the scope may be one that is refused later. */
 const keyPattern =
   /^:((?:(?:cached:)?(?:public|private|local|@[^:@\s]+):)?[^:@\s]+(?:@[^:@\s]+)?|privatekey:at_pkam_publickey)$/i;
 
-/** `update[:<metadata>]:<key> <value>` — write a record. `update:json:{…}` says the same. */
+/** `update[:nc][:<metadata>]:<key> <value>` — write a record. `update:json:{…}` says the same. */
 export const update = syntax<UpdateParams>({
   verb: "update",
-  usage: "update[:<metadata>]:[public:|<@atSign>:]<name>[<@owner>] <value>",
+  usage: "update[:nc][:<metadata>]:[public:|<@atSign>:]<name>[<@owner>] <value>",
   pattern: /^update(?::json:(?<json>\{.*)|(?<head>:[^ ]+) (?<value>.+))$/is,
   parse({ json, head = "", value = "" }) {
     if (json !== undefined) return parseUpdateJson(json);
     const own = value.length > largeValueLength ? copied(head) : head;
-    const { metadata, end } = readMetadata(own, 0);
+    const uncommitted = /^:nc(?=:)/i.test(own);
+    const { metadata, end } = readMetadata(own, uncommitted ? ":nc".length : 0);
     const key = keyPattern.exec(own.slice(end))?.[1];
-    return key === undefined ? undefined : { key: storedKey(key), value, metadata };
+    if (key === undefined) return undefined;
+    return { key: storedKey(key), value, metadata, ...(uncommitted && { uncommitted }) };
   },
-  format({ key, value, metadata }) {
+  format({ key, value, metadata, uncommitted }) {
     if (!keyPattern.test(`:${key}`)) throw new ProtocolError("invalid_syntax", `${key} cannot be updated`);
     if (value === "" || value !== value.trimEnd()) {
       throw new ProtocolError("invalid_syntax", "a value cannot be empty nor end in white space");
     }
-    return `update${formatMetadata(metadata)}:${key} ${value}`;
+    return `update${uncommitted ? ":nc" : ""}${formatMetadata(metadata)}:${key} ${value}`;
   },
 });
 

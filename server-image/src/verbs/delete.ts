@@ -17,14 +17,14 @@ export const deleteRecord = verb({
   syntax,
   allow: ["owner"],
   needs: ({ key }) => ({ access: "rw", key, doing: "delete" }),
-  async handle({ key, force = false, priority }, parts) {
+  async handle({ key, force = false, uncommitted = false, priority }, parts) {
     const { atSign, store, notifications, now } = parts;
     if (key === "privatekey:at_secret") {
       await deleteActivationSecret(parts);
       return "-1";
     }
     assertDeletable(key, atSign);
-    const operation = isCommitted(key) ? "-" : null;
+    const operation = isCommitted(key) && !uncommitted ? "-" : null;
     const commitId = await store.write((tx) => {
       assertMutable(tx.get(key), force, now());
       notifyRecipient(tx, key, { operation: "delete", priority }, parts);

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from "node:timers/promises";
-import { isHidden, ProtocolError, scan as syntax } from "@atrium/protocol";
+import { formatTimestamp, isHidden, ProtocolError, scan as syntax } from "@atrium/protocol";
 import { nameTest } from "../regex.ts";
+import { mayList } from "../rights/rights.ts";
 import type { Store } from "../store/store.ts";
 import { verb } from "./verb.ts";
 
@@ -15,7 +16,7 @@ const maxReplyBytes = 10_240_000 - 1_000;
 export const scan = verb({
   syntax,
   allow: ["anonymous", "owner", "peer"],
-  async handle({ showHidden, atSign: peer, regex }, { atSign, store, peers, now }, connection) {
+  async handle({ showHidden, atSign: peer, commitLog, regex }, { atSign, store, peers, now }, connection) {
     if (connection.state !== "owner") {
       if (peer !== undefined) {
         throw new ProtocolError("unauthenticated", "Scan to another atSign cannot be performed without auth");
@@ -27,9 +28,50 @@ export const scan = verb({
     if (peer !== undefined && peer !== atSign) {
       return await peers.askAs(peer, syntax.format({ ...(regex !== undefined && { regex }) }));
     }
-    return await list({ store, now, regex, prefix: "", shown: (key) => !isHidden(key, showHidden) });
+    const { enrollment } = connection;
+    const shown = (key: string) =>
+      !isHidden(key, showHidden) && (enrollment === undefined || mayList(enrollment.namespaces, key));
+    return commitLog ? await listLog({ store, regex, shown }) : await list({ store, now, regex, prefix: "", shown });
   },
 });
+
+/** The commit log in place of the names: what happened to each last. When something was deleted is not kept. */
+async function listLog({ store, regex, shown }: Pick<Listing, "regex" | "shown"> & { store: Store }): Promise<string> {
+  const matches = await nameTest(regex);
+  const list = new ListText();
+  for (let after = -1; ; ) {
+    const page = store.changes({ after, limit: pageSize });
+    for (const { key: atKey, operation, commitId } of page) {
+      if (!shown(atKey) || !matches(atKey)) continue;
+      const updatedAt = operation === "-" ? undefined : store.get(atKey)?.metadata.updatedAt;
+      const opTime = updatedAt === undefined ? null : formatTimestamp(updatedAt);
+      list.add(JSON.stringify({ atKey, operation, commitId, opTime }));
+    }
+    if (page.length < pageSize) return list.text;
+    after = page.at(-1)?.commitId ?? after;
+    await turn();
+  }
+}
+
+/** A list in JSON that does not outgrow a reply. */
+class ListText {
+  readonly #items: string[] = [];
+  #bytes = 0;
+
+  /** @throws {ProtocolError} `buffer_limit` */
+  add(item: string): void {
+    this.#bytes += Buffer.byteLength(item) + 1;
+    if (this.#bytes > maxReplyBytes) {
+      const detail = "too many names for one reply; narrow them by a regex";
+      throw new ProtocolError("buffer_limit", detail, { closes: false });
+    }
+    this.#items.push(item);
+  }
+
+  get text(): string {
+    return `[${this.#items.join(",")}]`;
+  }
+}
 
 interface Listing {
   readonly store: Pick<Store, "keys">;
@@ -43,22 +85,14 @@ interface Listing {
 async function list({ store, now, regex, prefix, shown }: Listing): Promise<string> {
   const matches = await nameTest(regex);
   const liveAt = now();
-  const names: string[] = [];
-  let bytes = 0;
+  const names = new ListText();
   for (let after: string | undefined; ; ) {
     const page = store.keys({ prefix, after, limit: pageSize, liveAt });
     for (const key of page.keys) {
       if (!shown(key) || !matches(key)) continue;
-      const name = JSON.stringify(key.slice(prefix.length));
-      bytes += Buffer.byteLength(name) + 1;
-      if (bytes > maxReplyBytes) {
-        throw new ProtocolError("buffer_limit", "too many names for one reply; narrow them by a regex", {
-          closes: false,
-        });
-      }
-      names.push(name);
+      names.add(JSON.stringify(key.slice(prefix.length)));
     }
-    if (page.next === undefined) return `[${names.join(",")}]`;
+    if (page.next === undefined) return names.text;
     after = page.next;
     // Other connections come in between.
     await turn();

@@ -2,7 +2,8 @@ import { setImmediate as turn } from "node:timers/promises";
 import { formatTimestamp, ProtocolError, stats as syntax } from "@atrium/protocol";
 import { countStatistic, sweepStatistic } from "../notifications/statistics.ts";
 import { nameTest } from "../regex.ts";
-import type { CommitEntry, Store } from "../store/store.ts";
+import { maySync, type Namespaces } from "../rights/rights.ts";
+import type { Store } from "../store/store.ts";
 import { protocolVersion } from "../version.ts";
 import { type Parts, verb } from "./verb.ts";
 
@@ -10,12 +11,12 @@ import { type Parts, verb } from "./verb.ts";
 export const stats = verb({
   syntax,
   allow: ["owner"],
-  async handle({ ids = [...statistics.keys()], regex }, parts) {
+  async handle({ ids = [...statistics.keys()], regex }, parts, { enrollment }) {
     const answers: string[] = [];
     for (const id of ids) {
       const statistic = statistics.get(id);
       if (statistic === undefined) throw new ProtocolError("invalid_syntax", `there is no statistic ${id}`);
-      const value = await statistic.read(parts, regex);
+      const value = await statistic.read(parts, { regex, namespaces: enrollment?.namespaces });
       answers.push(JSON.stringify({ id: String(id), name: statistic.name, value }));
     }
     // The blank is part of the protocol.
@@ -23,9 +24,16 @@ export const stats = verb({
   },
 });
 
+/** Which keys count. */
+interface Selection {
+  readonly regex: string | undefined;
+  /** of an enrolled app */
+  readonly namespaces: Namespaces | undefined;
+}
+
 interface Statistic {
   readonly name: string;
-  read(parts: Parts, regex: string | undefined): unknown;
+  read(parts: Parts, of: Selection): unknown;
 }
 
 const noCompaction = () => "{}";
@@ -33,7 +41,7 @@ const noCompaction = () => "{}";
 const statistics: ReadonlyMap<number, Statistic> = new Map<number, Statistic>([
   [1, { name: "activeInboundConnections", read: ({ connections }) => String(connections().inbound) }],
   [2, { name: "activeOutboundConnections", read: ({ connections }) => String(connections().outbound) }],
-  [3, { name: "lastCommitID", read: ({ store }, regex) => lastCommitId(store, regex) }],
+  [3, { name: "lastCommitID", read: ({ store }, of) => lastCommitId(store, of) }],
   [4, { name: "secondaryStorageSize", read: ({ store }) => store.size() }],
   [5, { name: "topAtSigns", read: ({ access }) => JSON.stringify(access.topAtSigns()) }],
   [6, { name: "topKeys", read: ({ access }) => JSON.stringify(access.topKeys()) }],
@@ -57,38 +65,57 @@ const statistics: ReadonlyMap<number, Statistic> = new Map<number, Statistic>([
       read: ({ notifications }) => JSON.stringify(sweepStatistic(notifications.lastSweep)),
     },
   ],
-  [15, { name: "LatestCommitEntryOfEachKey", read: ({ store }, regex) => latestEntries(store, regex) }],
+  [15, { name: "LatestCommitEntryOfEachKey", read: ({ store }, of) => latestEntries(store, of) }],
 ]);
 
-/** `null` as text when no key matches: clients read the value as text. */
-async function lastCommitId(store: Store, regex: string | undefined): Promise<string> {
-  if (regex === undefined || regex === ".*") return store.lastCommitId < 0 ? "null" : String(store.lastCommitId);
-  const matches = await nameTest(regex);
-  let last = "null";
-  for await (const { key, commitId } of commitLog(store)) if (matches(key)) last = String(commitId);
-  return last;
+/** `null` as text when no key matches: clients read the value as text. All of them ask for this, again and again. */
+async function lastCommitId(store: Store, of: Selection): Promise<string> {
+  const counts = await keyTest(of);
+  if (counts === undefined) return store.lastCommitId < 0 ? "null" : String(store.lastCommitId);
+  for (let before = store.lastCommitId + 1; ; ) {
+    const page = store.changesBefore({ before, limit: pageSize });
+    const last = page.find(({ key }) => counts(key));
+    if (last !== undefined) return String(last.commitId);
+    if (page.length < pageSize) return "null";
+    before = page.at(-1)?.commitId ?? 0;
+    await turn();
+  }
 }
 
-async function latestEntries(store: Store, regex: string | undefined): Promise<string> {
-  const matches = await nameTest(regex);
-  const entries: Record<string, [number, string]> = {};
-  for await (const { key, commitId, operation } of commitLog(store)) {
-    if (matches(key)) entries[key] = [commitId, operation];
+async function latestEntries(store: Store, of: Selection): Promise<string> {
+  const counts = (await keyTest(of)) ?? (() => true);
+  const entries: string[] = [];
+  let bytes = 0;
+  for (let after = -1; ; ) {
+    const page = store.changes({ after, limit: pageSize });
+    for (const { key, commitId, operation } of page) {
+      if (!counts(key)) continue;
+      const entry = `${JSON.stringify(key)}:[${commitId},"${operation}"]`;
+      bytes += Buffer.byteLength(entry) + 1;
+      if (bytes > maxReplyBytes) throw tooMany();
+      entries.push(entry);
+    }
+    if (page.length < pageSize) return `{${entries.join(",")}}`;
+    after = page.at(-1)?.commitId ?? after;
+    // Other connections come in between.
+    await turn();
   }
-  return JSON.stringify(entries);
+}
+
+/** @returns undefined when every key counts */
+async function keyTest({ regex, namespaces }: Selection): Promise<((key: string) => boolean) | undefined> {
+  const all = regex === undefined || regex === ".*";
+  if (namespaces === undefined) return all ? undefined : await nameTest(regex);
+  const matches = await nameTest(regex);
+  return (key) => maySync(namespaces, key) && matches(key);
 }
 
 const pageSize = 1_000;
+/** The text stands in a text, whose quotes are escaped. */
+const maxReplyBytes = 8_000_000;
 
-/** Page by page, so that other connections come in between. */
-async function* commitLog(store: Store): AsyncGenerator<CommitEntry> {
-  for (let after = -1; ; ) {
-    const page = store.changes({ after, limit: pageSize });
-    yield* page;
-    if (page.length < pageSize) return;
-    after = page.at(-1)?.commitId ?? after;
-    await turn();
-  }
+function tooMany(): ProtocolError {
+  return new ProtocolError("buffer_limit", "too many keys for one reply; narrow them by a regex", { closes: false });
 }
 
 function moment(epochMs: number | undefined): string {

@@ -176,3 +176,35 @@ describe("batch", () => {
     },
   );
 });
+
+describe("what is not committed", () => {
+  test("is stored, and never synced", async () => {
+    const server = testServer();
+    const client = await server.owner();
+    expect(await client.ask("update:nc:ttl:60000:a.demo@alice v")).toBe("data:-1\n@alice@");
+    expect(await client.ask("llookup:a.demo@alice")).toBe("data:v\n@alice@");
+    expect(await client.ask("update:b.demo@alice 1")).toBe("data:0\n@alice@");
+    expect(await client.ask("update:nc:b.demo@alice 2")).toBe("data:-1\n@alice@");
+    expect(await ids(client, "sync:from:-1")).toEqual([0]);
+    expect(await client.ask("delete:dAt:2026-01-01T00:00:00Z:nc:b.demo@alice")).toBe("data:-1\n@alice@");
+    expect(await ids(client, "sync:from:-1")).toEqual([]);
+    expect(await client.ask("delete:dAt:2026-13-01T00:00:00Z:b.demo@alice")).toMatch("error:AT0003");
+  });
+});
+
+describe("the newest commit", () => {
+  test("is told of all keys or of some", async () => {
+    const server = testServer();
+    const client = await server.owner();
+    const last = async (of: string) => JSON.parse((await client.ask(`stats:3${of}`))?.slice(6, -8) ?? "")[0].value;
+    expect(await last("")).toBe("null");
+    for (const name of ["a.wavi", "b.demo", "c.wavi", "d.demo"]) await client.ask(`update:${name}@alice v`);
+    await client.ask("delete:a.wavi@alice");
+    expect([await last(""), await last(":.*"), await last(":demo"), await last(":b\\."), await last(":none")]).toEqual([
+      ...["4", "4", "3", "1", "null"],
+    ]);
+    expect(await client.ask("scan:cl c\\.")).toBe(
+      'data:[{"atKey":"c.wavi@alice","operation":"*","commitId":2,"opTime":"2026-01-01 00:00:00.000Z"}]\n@alice@',
+    );
+  });
+});

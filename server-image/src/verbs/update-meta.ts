@@ -9,6 +9,6 @@ export const updateMeta = verb({
   needs: ({ key }, { atSign }) => needed(key, atSign),
   handle({ key, metadata }, parts) {
     checkUpdatable(key, parts.atSign);
-    return put(key, undefined, metadata, parts);
+    return put({ key }, metadata, parts);
   },
 });

@@ -19,9 +19,9 @@ export const update = verb({
   syntax,
   allow: ["owner"],
   needs: ({ key }, { atSign }) => needed(key, atSign),
-  handle({ key, value, metadata }, parts) {
+  handle({ key, value, metadata, uncommitted }, parts) {
     checkUpdatable(key, parts.atSign);
-    return put(key, value, metadata, parts);
+    return put({ key, value, uncommitted }, metadata, parts);
   },
 });
 
@@ -34,17 +34,16 @@ export function needed(key: string, atSign: AtSign): Need {
 /**
  * Writes a record, and tells whoever it is shared with.
  *
- * @param value undefined keeps the one that is there
+ * @param record without a value keeps the one that is there
  * @returns the commit id, once it is durable
  */
 export async function put(
-  key: string,
-  value: string | undefined,
+  { key, value, uncommitted = false }: { key: string; value?: string | undefined; uncommitted?: boolean | undefined },
   change: MetadataChange,
   parts: Parts,
 ): Promise<string> {
   const { store, notifications } = parts;
-  const operation = isCommitted(key) ? (value === undefined ? "#" : "*") : null;
+  const operation = isCommitted(key) && !uncommitted ? (value === undefined ? "#" : "*") : null;
   const commitId = await store.write((tx) => {
     const record = next(tx.get(key), key, value, change, parts);
     notifyRecipient(tx, key, { value, metadata: record.metadata }, parts);
