@@ -16,6 +16,7 @@ import {
 import type { AtKeys } from "./atkeys.ts";
 import { type ConnectOptions, connect } from "./connect.ts";
 import type { Connection } from "./connection.ts";
+import { Enrollments } from "./enrollments.ts";
 import { ClientError } from "./errors.ts";
 import { logIn } from "./login.ts";
 import { type MonitorOptions, monitor } from "./monitor.ts";
@@ -83,6 +84,8 @@ export interface Entry extends StoredRecord {
 export class Client implements AsyncDisposable {
   readonly atSign: AtSign;
   readonly #options: ClientOptions;
+  /** Which further apps and devices act for the owner. */
+  readonly enrollments: Enrollments;
   readonly #sharedKeys: SharedKeys;
   #connection: Promise<Connection>;
   #closed = false;
@@ -93,6 +96,11 @@ export class Client implements AsyncDisposable {
     this.#sharedKeys = new SharedKeys({
       atSign: options.atSign,
       encryption: options.keys.encryption,
+      send: (step, command) => this.#send(step, command),
+    });
+    this.enrollments = new Enrollments({
+      atSign: options.atSign,
+      keys: options.keys,
       send: (step, command) => this.#send(step, command),
     });
     this.#connection = Promise.resolve(connection);

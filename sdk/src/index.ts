@@ -27,6 +27,8 @@ export {
   type Written,
 } from "./client.ts";
 export type { ConnectOptions } from "./connect.ts";
+export { type EnrollmentOptions, enrollApp, type Namespaces } from "./enroll.ts";
+export type { Enrollment, Enrollments } from "./enrollments.ts";
 export { ClientError, type Reason } from "./errors.ts";
 export { type Inspection, inspect } from "./inspect.ts";
 export type { MonitorOptions } from "./monitor.ts";

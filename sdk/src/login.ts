@@ -11,7 +11,7 @@ import { ClientError } from "./errors.ts";
 export async function logIn(
   connection: Connection,
   atSign: AtSign,
-  { pkam: { privateKey }, enrollmentId }: AtKeys,
+  { pkam: { privateKey }, enrollmentId }: Pick<AtKeys, "pkam" | "enrollmentId">,
 ): Promise<void> {
   const signature = signPkam(privateKey, await challenge(connection, atSign));
   await prove(connection, pkam.format({ signature, ...(enrollmentId !== undefined && { enrollmentId }) }));

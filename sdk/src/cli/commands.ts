@@ -3,7 +3,8 @@ import { activate } from "../activate.ts";
 import { inspect } from "../inspect.ts";
 import { atSignOf, isOfProtocol } from "../names.ts";
 import { formatAddress } from "../platform.ts";
-import { parseDuration } from "./duration.ts";
+import { duration } from "./duration.ts";
+import { addEnrollDecisions, addEnrollList, addEnrollRequest, addOtp } from "./enrollment-commands.ts";
 import { printable } from "./failure.ts";
 import { readInput, readSecret } from "./input.ts";
 import type { Session } from "./session.ts";
@@ -24,6 +25,10 @@ export const commands: readonly ((register: Register) => void)[] = [
   addDelete,
   addNotify,
   addMonitor,
+  addOtp,
+  addEnrollRequest,
+  addEnrollList,
+  addEnrollDecisions,
   addInfo,
 ];
 
@@ -188,10 +193,4 @@ function positive(text: string): number {
   const number = Number(text);
   if (Number.isSafeInteger(number) && number > 0) return number;
   throw new InvalidArgumentError("It must be a whole number above 0.");
-}
-
-function duration(text: string): number {
-  const ms = parseDuration(text);
-  if (ms === undefined) throw new InvalidArgumentError("It must be a duration like 500ms, 30s, 10m, 2h or 7d.");
-  return ms;
 }

@@ -1,3 +1,5 @@
+import { InvalidArgumentError } from "commander";
+
 const unitMs: Record<string, number | undefined> = {
   ms: 1,
   s: 1000,
@@ -19,4 +21,11 @@ export function parseDuration(text: string): number | undefined {
   const unit = unitMs[match[2] ?? ""];
   const ms = amount * (unit ?? Number.NaN);
   return Number.isSafeInteger(ms) ? ms : undefined;
+}
+
+/** The value of an option. */
+export function duration(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new InvalidArgumentError("It must be a duration like 500ms, 30s, 10m, 2h or 7d.");
+  return ms;
 }

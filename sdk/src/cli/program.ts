@@ -17,6 +17,9 @@ Examples:
   at notify @alice @bob:door.demo "somebody is there"
   at monitor @bob
   at scan @alice '\\.demo@'
+  at otp @alice
+  at enroll request @alice --otp K7QX2M --namespace demo:rw --keys other.atKeys
+  at enroll list @alice
 
 Where the platform is: --platform, or --directory with --ca, or ATRIUM_PLATFORM, or ATRIUM_DIRECTORY with
 ATRIUM_CA, or .atrium/platform.json in the current directory, which \`npm start\` writes.
@@ -81,17 +84,29 @@ function program(surroundings: Surroundings, progress: Progress): Command {
     .configureHelp({ showGlobalOptions: true })
     // Faults are reported by run, in the form that was asked for.
     .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: () => undefined });
-  const register: Register = (usage, description, action) =>
-    at
-      .command(usage)
+  const register: Register = (usage, description, action) => {
+    const { parent, own } = placeOf(at, usage);
+    return parent
+      .command(own)
       .description(description)
       .action(async (...received: unknown[]) => {
         const [options, self] = received.splice(-2) as [object, Command];
         const session = new Session(surroundings, self.optsWithGlobals<CommonOptions>(), progress);
         await action(session, received as never, options as never);
       });
+  };
   for (const add of commands) add(register);
   return at;
+}
+
+const groups: Readonly<Record<string, string>> = { enroll: "lets further apps and devices act for the owner" };
+
+/** `enroll list <atsign>` is a command of the command `enroll`. */
+function placeOf(at: Command, usage: string): { parent: Command; own: string } {
+  const [, group = "", own] = /^(\w+) (\w.*)$/.exec(usage) ?? [];
+  if (own === undefined) return { parent: at, own: usage };
+  const known = at.commands.find((command) => command.name() === group);
+  return { parent: known ?? at.command(group).description(groups[group] ?? ""), own };
 }
 
 function seconds(text: string): number {
