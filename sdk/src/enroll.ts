@@ -144,7 +144,7 @@ async function fetchKeys(connection: Connection, app: AppKeys, publicKey: string
 }
 
 /** The texts among the members of a JSON object. @throws {ClientError} `corrupt` */
-export function parseMembers(reply: string): Readonly<Record<string, string | undefined>> {
+function parseMembers(reply: string): Readonly<Record<string, string | undefined>> {
   const json: unknown = parseJson(reply);
   if (typeof json !== "object" || json === null)
     throw new ClientError("corrupt", "the atServer answered no JSON object");
