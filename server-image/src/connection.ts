@@ -22,6 +22,13 @@ export interface Channel {
    * @returns undefined, or a promise when the client must read before there should be more; it never rejects
    */
   push(line: string): Promise<void> | undefined;
+  /**
+   * As `push`, for a long line, which is made while the client reads it.
+   *
+   * @param pieces of the line, its newline included
+   * @returns when it is written; never rejects
+   */
+  pushPieces(pieces: Iterable<string>): Promise<void>;
   /** false once nothing is read or written any more */
   readonly open: boolean;
   /**

@@ -15,7 +15,7 @@ export interface LongReply {
 export class ReplyWriter {
   readonly #socket: Duplex;
   readonly #limits: Pick<Limits, "pieceBytes" | "unreadMs" | "largeReplyMs">;
-  /** while a reply is written piece by piece */
+  /** while a reply or another line is written piece by piece */
   #long: Promise<void> | undefined;
   readonly #wakers = new Set<() => void>();
 
@@ -24,35 +24,57 @@ export class ReplyWriter {
     this.#limits = limits;
   }
 
-  /** @returns undefined, or a promise when the client must read before there can be more; it never rejects */
+  /**
+   * Never stands in the middle of what is written piece by piece.
+   *
+   * @returns undefined, or a promise when the client must read before there can be more; it never rejects
+   */
   write(text: string): Promise<void> | undefined {
-    return this.#socket.write(text) ? undefined : this.#drained();
-  }
-
-  /** As `write`, for what is no reply and so must not stand in the middle of a long one. */
-  writeBetween(text: string): Promise<void> | undefined {
-    return this.#long === undefined ? this.write(text) : this.#long.then(() => this.writeBetween(text));
+    return this.#long === undefined ? this.#writeNow(text) : this.#long.then(() => this.write(text));
   }
 
   /** Writes a long reply as fast as it is read, so that it is in memory once. The promise never rejects. */
-  async writeInPieces(reply: LongReply): Promise<void> {
-    this.#long = this.#writePieces(reply);
+  writeInPieces(reply: LongReply): Promise<void> {
+    return this.#writeLong(() => this.#writeReply(reply));
+  }
+
+  /** Writes one line that is made as fast as it is read, its newline included. The promise never rejects. */
+  writeMade(pieces: Iterable<string>): Promise<void> {
+    return this.#writeLong(() => this.#writeMade(pieces));
+  }
+
+  async #writeLong(write: () => Promise<void>): Promise<void> {
+    while (this.#long !== undefined) await this.#long;
+    this.#long = write();
     await this.#long;
     this.#long = undefined;
   }
 
-  async #writePieces({ head, body, tail }: LongReply): Promise<void> {
+  #writeNow(text: string): Promise<void> | undefined {
+    return this.#socket.write(text) ? undefined : this.#drained();
+  }
+
+  async #writeMade(pieces: Iterable<string>): Promise<void> {
+    using _deadline = after(this.#limits.largeReplyMs, () => this.#socket.destroy());
+    for (const piece of pieces) {
+      // It may be ended by us, too, while the client reads.
+      if (this.#socket.destroyed || this.#socket.writableEnded) return;
+      await this.#writeNow(piece);
+    }
+  }
+
+  async #writeReply({ head, body, tail }: LongReply): Promise<void> {
     const { pieceBytes, largeReplyMs } = this.#limits;
     using _deadline = after(largeReplyMs, () => this.#socket.destroy());
     for (let start = 0, first = head; !this.#socket.destroyed; first = "") {
       // What is left after this piece stays large enough to bring newline and prompt together.
       const rest = body.length - start;
       if (rest <= 2 * pieceBytes) {
-        await this.write(`${first}${body.slice(start)}${tail}`);
+        await this.#writeNow(`${first}${body.slice(start)}${tail}`);
         return;
       }
       const end = start + pieceBytes - (splitsPair(body, start + pieceBytes) ? 1 : 0);
-      await this.write(first + body.slice(start, end));
+      await this.#writeNow(first + body.slice(start, end));
       start = end;
     }
   }

@@ -74,6 +74,7 @@ export class Session {
     this.connection = new Connection({
       channel: {
         push: (line) => this.#push(line),
+        pushPieces: (pieces) => this.#pushPieces(pieces),
         get open() {
           return !session.#ending;
         },
@@ -269,7 +270,7 @@ export class Session {
 
   #answer(reply: Reply, line: string): Promise<void> | undefined {
     this.#parts.counts.succeeded++;
-    if (!this.#largeAllowed && this.connection.state === "owner") {
+    if (!this.#largeAllowed && this.connection.state !== "anonymous") {
       this.#largeAllowed = true;
       this.#intake.allowLarge();
     }
@@ -296,7 +297,14 @@ export class Session {
     if (this.#ending) return undefined;
     this.#lastActiveMs = this.#parts.monotonic();
     if (line.length > smallLength) this.#parts.onLarge(line.length);
-    return this.#writer.writeBetween(`${line}\n`);
+    return this.#writer.write(`${line}\n`);
+  }
+
+  /** For a long line that is no reply. Never rejects. */
+  async #pushPieces(pieces: Iterable<string>): Promise<void> {
+    if (this.#ending) return;
+    await this.#writer.writeMade(pieces);
+    this.#lastActiveMs = this.#parts.monotonic();
   }
 
   get #outputBudget(): ByteBudget {

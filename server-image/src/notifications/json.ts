@@ -50,6 +50,33 @@ function instant(epochMs: number | undefined): string | null {
   return epochMs === undefined ? null : formatTimestamp(writableInstant(epochMs));
 }
 
+/** Characters of a text that are escaped at a time. */
+const pieceLength = 65_536;
+
+/** The same line as {@link notificationLine} makes of it, newline included, piece by piece: key and value may be long. */
+export function* notificationPieces(notification: StoredNotification): Generator<string> {
+  const { key, value } = notification;
+  const json = JSON.stringify(notificationJson({ ...notification, key: "", value: undefined }));
+  // No quotation mark within a text is without a backslash.
+  const [beforeKey = "", afterValue = ""] = json.split('"key":"","value":null');
+  yield `${prefix}${beforeKey}"key":"`;
+  yield* escaped(key);
+  yield value === undefined ? '","value":null' : '","value":"';
+  if (value !== undefined) yield* escaped(value);
+  yield `${value === undefined ? "" : '"'}${afterValue}\n`;
+}
+
+function* escaped(text: string): Generator<string> {
+  for (let start = 0; start < text.length; ) {
+    const end = start + pieceLength;
+    // Half a pair would be written as a number.
+    const last = text.charCodeAt(end - 1);
+    const piece = text.slice(start, last >= 0xd800 && last <= 0xdbff ? end - 1 : end);
+    yield JSON.stringify(piece).slice(1, -1);
+    start += piece.length;
+  }
+}
+
 /** Tells a client that it may have something to sync; clients know it by its id. */
 export function statisticsJson(
   atSign: AtSign,
@@ -69,7 +96,9 @@ export function statisticsJson(
   };
 }
 
-/** One line of a monitor's. */
+const prefix = "notification: ";
+
+/** One line of a monitor's, without newline. */
 export function notificationLine(json: object): string {
-  return `notification: ${JSON.stringify(json)}`;
+  return `${prefix}${JSON.stringify(json)}`;
 }

@@ -4,6 +4,10 @@ import type { ByteBudget } from "../byte-budget.ts";
 const smallBytes = 65_536;
 const turnMs = 30_000;
 
+export function isLarge(size: number): boolean {
+  return size > smallBytes;
+}
+
 /** A share of the memory for large notifications, which are in memory one after the other. */
 export class LargeShare {
   readonly #budget: ByteBudget;
@@ -22,7 +26,7 @@ export class LargeShare {
    * @returns what gives the room back; undefined when there was none for half a minute
    */
   take(size: number): Disposable | Promise<Disposable | undefined> {
-    return size <= smallBytes ? nothing : this.#takeLarge(Math.min(size, this.#budget.capBytes));
+    return isLarge(size) ? this.#takeLarge(Math.min(size, this.#budget.capBytes)) : nothing;
   }
 
   async #takeLarge(bytes: number): Promise<Disposable | undefined> {

@@ -4,8 +4,8 @@ import type { Log } from "@atrium/runtime/log.ts";
 import type { Connection } from "../connection.ts";
 import type { NotificationPlace, StoredNotification } from "../store/notifications.ts";
 import type { Store } from "../store/store.ts";
-import { notificationJson, notificationLine } from "./json.ts";
-import type { LargeShare } from "./large.ts";
+import { notificationJson, notificationLine, notificationPieces } from "./json.ts";
+import { isLarge, type LargeShare } from "./large.ts";
 
 export interface FeedParts {
   readonly store: Pick<Store, "notifications">;
@@ -113,10 +113,12 @@ export class MonitorFeed {
     }
   }
 
-  async #write({ time }: NotificationPlace): Promise<void> {
+  async #write({ time, size }: NotificationPlace): Promise<void> {
     const { store, now } = this.#parts;
     const notification = store.notifications.get(time);
     if (notification === undefined || notification.expiresAt <= now() || !this.#wish.wants(notification)) return;
-    await this.#connection.channel.push(notificationLine(notificationJson(notification)));
+    const { channel } = this.#connection;
+    if (isLarge(size)) await channel.pushPieces(notificationPieces(notification));
+    else await channel.push(notificationLine(notificationJson(notification)));
   }
 }
