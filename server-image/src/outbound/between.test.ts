@@ -84,6 +84,13 @@ describe("what bob shares with alice", () => {
     expect(alice.parts.inputBudget.takenBytes).toBe(0);
   });
 
+  test("is told to her, however large it is", async () => {
+    const { alice, bob } = await aliceAndBob();
+    const value = "v".repeat(10_000_000);
+    expect(await bob.peers.askAs("@alice", `notify:id:large:update:@alice:x.demo@bob:${value}`)).toBe("success");
+    expect(alice.store.notifications.byId("large")?.value === value).toBe(true);
+  });
+
   test("is asked for over one proven connection, and public data over another", async () => {
     const { alice, asAlice, asBob } = await aliceAndBob();
     await asBob.ask("update:public:p.demo@bob v");
