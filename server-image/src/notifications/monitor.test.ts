@@ -277,6 +277,34 @@ describe("a monitor", () => {
     }
   });
 
+  test("gets a large one in one line, and answers only behind it", async () => {
+    const on = server();
+    const watching = await monitor(on, "monitor:selfNotifications");
+    watching.client.socket.pause();
+    const value = '"é😀'.repeat(200_000);
+    await (await on.owner()).ask(`notify:id:1:@alice:a@alice:${value}`);
+    watching.client.send("noop:0\n");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(watching.client.server.writableLength).toBeLessThan(1_000_000);
+    watching.client.socket.resume();
+    expect((await watching.next()).value === value).toBe(true);
+    expect(await watching.line()).toBe("data:ok");
+  });
+
+  test("that is closed in the middle of a large one is forgotten", async () => {
+    const on = server();
+    const watching = await monitor(on, "monitor:selfNotifications");
+    watching.client.socket.pause();
+    await (await on.owner()).ask(`notify:id:1:@alice:a@alice:${"v".repeat(1_000_000)}`);
+    const closed = new Promise((resolve) => watching.client.server.once("close", resolve));
+    watching.client.session.end();
+    watching.client.socket.resume();
+    expect((await watching.client.readAll()).length).toBeLessThan(1_000_000);
+    watching.client.socket.end();
+    await closed;
+    expect(on.notifications.monitors).toBe(0);
+  });
+
   test("is closed when the store fails, so that its client comes back", async () => {
     const on = server();
     const watching = await monitor(on);
