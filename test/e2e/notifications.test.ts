@@ -162,6 +162,18 @@ describe("two atServers", () => {
     expect(await other.ask("llookup:cached:@bob:shared.b@alice")).toMatch("error:AT0015");
   });
 
+  test("a large one arrives whole, and in its place", async () => {
+    using alice = await login("@alice");
+    using bob = await login("@bob");
+    bob.socket.write("monitor\n");
+    await next(bob);
+    const value = "v".repeat(10_000_000);
+    expect(await alice.ask(`notify:id:large:@bob:a.b@alice:${value}`)).toBe("data:large");
+    expect(await alice.ask("notify:id:behind:@bob:a.b@alice:v")).toBe("data:behind");
+    const [large, behind] = await told(bob, 2);
+    expect([large?.id, large?.value === value, behind?.id]).toEqual(["large", true, "behind"]);
+  });
+
   test("whichever of them is killed meanwhile, all that was acknowledged arrives, once and in order", async () => {
     const acknowledged: number[] = [];
     const send = async (sender: AtServerClient, from: number, count: number) => {
