@@ -1,6 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { atSigns, garbage, metadataChanges, ownedKeys, values, writableKeys } from "./arbitraries.ts";
+import type { SigningAlgo } from "./auth.ts";
 import { ProtocolError } from "./errors.ts";
 import { formatKey } from "./key.ts";
 import type { Syntax } from "./syntax.ts";
@@ -106,6 +107,7 @@ const enrollMembers = {
   namespaces,
   otp: word,
   apkamPublicKey: opaque,
+  signingAlgo: fc.constantFrom<SigningAlgo>("rsa2048", "ecc_secp256r1"),
   encryptedAPKAMSymmetricKey: opaque,
   encryptedDefaultEncryptionPrivateKey: opaque,
   encPrivateKeyIV: opaque,

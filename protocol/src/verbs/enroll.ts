@@ -1,3 +1,4 @@
+import type { SigningAlgo } from "../auth.ts";
 import { ProtocolError } from "../errors.ts";
 import { syntax } from "../syntax.ts";
 
@@ -19,6 +20,8 @@ export interface EnrollParams {
   readonly otp?: string;
   /** base64 of the SPKI DER form, or hex of a point on secp256r1 */
   readonly apkamPublicKey?: string;
+  /** without it, each login names its own */
+  readonly signingAlgo?: SigningAlgo;
   /** by the public key of the atSign */
   readonly encryptedAPKAMSymmetricKey?: string;
   /** by the APKAM symmetric key, as the next one */
@@ -44,6 +47,7 @@ const members = {
   namespaces: readNamespaces,
   otp: text(100),
   apkamPublicKey: text(4_096),
+  signingAlgo: readSigningAlgo,
   encryptedAPKAMSymmetricKey: text(4_096),
   encryptedDefaultEncryptionPrivateKey: text(16_384),
   encPrivateKeyIV: text(100),
@@ -112,6 +116,10 @@ function readNamespaces(json: unknown): EnrollParams["namespaces"] {
     return /^[^\s:@\p{Cc}\p{Cs}]{1,100}$/u.test(name) && (access === "r" || access === "rw");
   });
   return valid && entries.length <= maxNamespaces ? Object.fromEntries(entries) : undefined;
+}
+
+function readSigningAlgo(json: unknown): SigningAlgo | undefined {
+  return json === "rsa2048" || json === "ecc_secp256r1" ? json : undefined;
 }
 
 /** So that an instant that lies so far ahead can still be written. */

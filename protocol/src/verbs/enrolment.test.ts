@@ -107,6 +107,7 @@ test.each([
   ['{"apkamKeysExpiryInMillis":1.5}', "apkamKeysExpiryInMillis"],
   ['{"apkamKeysExpiryInMillis":1e15}', "apkamKeysExpiryInMillis"],
   ['{"apkamKeysExpiryInMillis":"1000"}', "apkamKeysExpiryInMillis"],
+  ['{"signingAlgo":"mldsa65"}', "signingAlgo"],
   ['{"enrollmentStatusFilter":"pending"}', "enrollmentStatusFilter"],
   ['{"enrollmentStatusFilter":["gone"]}', "enrollmentStatusFilter"],
 ])("a member that cannot be is named: %.60s", (json, member) => {

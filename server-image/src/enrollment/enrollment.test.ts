@@ -1,7 +1,14 @@
+import { generateKeyPairSync, sign } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { silent } from "@atrium/runtime/log.ts";
 import { afterEach, describe, expect, jest, test } from "@jest/globals";
 import type { Namespaces } from "../rights/rights.ts";
+import { openDiskStore } from "../store/disk.ts";
 import { type TestClient, testServer } from "../testing/atserver.ts";
 import { challenge, Device, json } from "../testing/device.ts";
+import { Passcodes } from "./passcodes.ts";
 
 const uuid = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
 const hour = 3_600_000;
@@ -394,6 +401,42 @@ describe("a login", () => {
     expect(await owner.ask("llookup:x@alice")).toMatch("error:AT0401");
   });
 
+  test("need not name the algorithm of a key whose app did", async () => {
+    const server = testServer();
+    const { device, id } = await approved(await activated(server), undefined, { signingAlgo: "ecc_secp256r1" });
+    const client = await server.anonymous();
+    const line = device.pkam(await challenge(client), id).replace("signingAlgo:ecc_secp256r1:", "");
+    expect(await client.ask(line)).toBe("data:success\n@alice@");
+  });
+
+  test("by RSA, as most apps do", async () => {
+    const server = testServer();
+    const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+    const apkamPublicKey = publicKey.export({ type: "spki", format: "der" }).toString("base64");
+    const { id } = await approved(await activated(server), undefined, { apkamPublicKey });
+    for (const hashingAlgo of ["sha256", "sha512"]) {
+      const client = await server.anonymous();
+      const signature = sign(hashingAlgo, Buffer.from(await challenge(client)), privateKey).toString("base64");
+      const spelling = `pkam:signingAlgo:rsa2048:hashingAlgo:${hashingAlgo}:enrollmentId:${id}:${signature}`;
+      expect(await client.ask(spelling)).toBe("data:success\n@alice@");
+    }
+  });
+
+  test("by the key of a revoked app without its id is refused, unless the owner would be locked out", async () => {
+    const server = testServer();
+    const first = await server.owner();
+    const device = new Device();
+    const { enrollmentId: id = "" } = await json(first, `enroll:request:${said(device)}`);
+    const legacy = await server.anonymous();
+    expect(await device.login(legacy)).toMatch("success");
+    await json(legacy, command("revoke", id));
+    expect(await device.login(await server.anonymous())).toMatch("success");
+    const root = await approved(legacy, { __manage: "rw", "*": "rw" });
+    expect(await device.login(await server.anonymous())).toBe("error:AT0401-Exception: pkam authentication failed\n@");
+    await json(await root.device.connect(server, root.id), command("unrevoke", id));
+    expect(await device.login(await server.anonymous())).toMatch("success");
+  });
+
   test("of one app on the connection of another takes its place", async () => {
     const server = testServer();
     const owner = await activated(server);
@@ -767,6 +810,33 @@ describe("a passcode", () => {
     await device.connect(server, id);
     for (const secret of [otp, "secret1", device.publicKey, "E=="]) expect(lines.join("\n")).not.toMatch(secret);
   });
+});
+
+test("what was acknowledged is there after a restart, and what was used is not", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "enrollment-"));
+  const open = (epoch: number) => openDiskStore({ directory, epoch, log: silent });
+  let app: App;
+  let otp: string | undefined;
+  {
+    await using store = await open(1);
+    const server = testServer({ store });
+    const owner = await activated(server);
+    app = await approved(owner);
+    otp = (await owner.ask("otp:get"))?.slice(5, 11);
+    expect(await (await server.anonymous()).ask(`enroll:request:${said(new Device(), { otp })}`)).toMatch("pending");
+  }
+  {
+    await using store = await open(2);
+    const server = testServer({ store });
+    await app.device.connect(server, app.id);
+    const states = Object.values(
+      await json<Record<string, { status: string }>>(await activated(server), "enroll:list"),
+    );
+    expect(states.map(({ status }) => status)).toEqual(["approved", "pending"]);
+    const passcodes = new Passcodes({ atSign: "@alice", store, now: () => server.clock.nowMs });
+    expect(await store.write((tx) => passcodes.use(tx, otp ?? ""))).toBe(false);
+  }
+  rmSync(directory, { recursive: true });
 });
 
 describe("keys of apps", () => {

@@ -4,7 +4,7 @@ import { ProtocolError } from "@atrium/protocol";
 import type { Log } from "@atrium/runtime/log.ts";
 import type { Connection, Enrollment } from "../connection.ts";
 import type { Notifications } from "../notifications/notifications.ts";
-import { covers, mayManage } from "../rights/rights.ts";
+import { covers, isRoot, mayManage } from "../rights/rights.ts";
 import type { Store, Transaction } from "../store/store.ts";
 import { assertDecidable, type Decision, failed, notApproved, refused, stateAfter } from "./decisions.ts";
 import { Ledger, parseEnrollment } from "./ledger.ts";
@@ -79,6 +79,18 @@ export class Enrollments {
     const found = this.#find(id);
     if (found?.record.approval.state === "approved") return found.granted;
     throw notApproved(id, found?.record.approval.state);
+  }
+
+  /**
+   * Whether a key that logs in without an enrolment is that of an app that was revoked: it is no way around that. While
+   * no other app may do everything it stays one, or the owner would be locked out.
+   */
+  isRevokedKey(publicKey: string): boolean {
+    const all = this.#ledger.all().map(([, record]) => record);
+    const ofKey = all.filter(({ apkamPublicKey }) => apkamPublicKey === publicKey);
+    const isApproved = ({ approval }: EnrollmentRecord) => approval.state === "approved";
+    if (ofKey.some(isApproved) || !ofKey.some(({ approval }) => approval.state === "revoked")) return false;
+    return all.some((record) => isApproved(record) && isRoot(grantedBy(record)));
   }
 
   /** @throws {ProtocolError} which closes, when an app that has logged in may do nothing any more */
@@ -222,6 +234,8 @@ export class Enrollments {
     if (before?.text === text) return before;
     const record = parseEnrollment(text);
     const found = { text, record, granted: { id, namespaces: grantedBy(record) } };
+    // Of those that are gone nobody asks again.
+    if (this.#read.size >= maxKnown) this.#read.clear();
     this.#read.set(id, found);
     return found;
   }

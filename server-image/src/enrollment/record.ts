@@ -1,4 +1,4 @@
-import type { AtSign, EnrollmentState } from "@atrium/protocol";
+import type { AtSign, EnrollmentState, SigningAlgo } from "@atrium/protocol";
 import type { Namespaces } from "../rights/rights.ts";
 
 /** An enrolment as it is stored, in this order: clients are shown it. */
@@ -15,6 +15,8 @@ export interface EnrollmentRecord {
   readonly encryptedAPKAMSymmetricKey: string | null;
   /** 0: never */
   readonly apkamKeysExpiryInMillis: number;
+  /** when the app said so: its logins need not */
+  readonly signingAlgo?: SigningAlgo;
 }
 
 /** What `enroll:list` and `enroll:fetch` show of one. */

@@ -7,7 +7,7 @@ import type { EnrollmentRecord } from "./record.ts";
  * @throws {ProtocolError} `illegal_arguments` when something is missing
  */
 export function requested(params: EnrollParams, sessionId: string): EnrollmentRecord {
-  const { appName, deviceName, apkamPublicKey, encryptedAPKAMSymmetricKey, namespaces = {}, otp } = params;
+  const { appName, deviceName, apkamPublicKey, encryptedAPKAMSymmetricKey, namespaces = {}, otp, signingAlgo } = params;
   if (appName === undefined) throw mandatory("appName is");
   if (deviceName === undefined) throw mandatory("deviceName is");
   if (apkamPublicKey === undefined) throw mandatory("apkam public key is");
@@ -22,6 +22,7 @@ export function requested(params: EnrollParams, sessionId: string): EnrollmentRe
     approval: { state: "pending" },
     encryptedAPKAMSymmetricKey: encryptedAPKAMSymmetricKey ?? null,
     apkamKeysExpiryInMillis: params.apkamKeysExpiryInMillis ?? 0,
+    ...(signingAlgo !== undefined && { signingAlgo }),
   };
 }
 

@@ -14,7 +14,12 @@ export const pkam = verb({
     const app = enrollmentId === undefined ? undefined : approvedApp(enrollmentId, parts, connection);
     const challenge = takeChallenge(connection, atSign, "pkam authentication failed", monotonic());
     const publicKey = app === undefined ? store.get(publicKeyName)?.value : app.publicKey;
-    if (publicKey === undefined || !verifyPkam({ ...proof, publicKey, challenge })) {
+    const signingAlgo = app?.signingAlgo ?? proof.signingAlgo;
+    const isProven =
+      publicKey !== undefined &&
+      verifyPkam({ ...proof, ...(signingAlgo !== undefined && { signingAlgo }), publicKey, challenge }) &&
+      (app !== undefined || !parts.enrollments.isRevokedKey(publicKey));
+    if (!isProven) {
       connection.becomeAnonymous();
       const detail = publicKey === undefined ? "pkam publickey not found" : "pkam authentication failed";
       throw new ProtocolError("unauthenticated", detail);
@@ -29,7 +34,8 @@ export const pkam = verb({
 function approvedApp(id: string, { enrollments }: Parts, connection: Connection) {
   try {
     const enrollment = enrollments.approved(id);
-    return { enrollment, publicKey: enrollments.find(id)?.apkamPublicKey };
+    const { apkamPublicKey: publicKey, signingAlgo } = enrollments.find(id) ?? {};
+    return { enrollment, publicKey, signingAlgo };
   } catch (error) {
     connection.becomeAnonymous();
     throw error;
