@@ -3,11 +3,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { modelRun } from "../model/model-run.ts";
 import { crashRun } from "./crash/crash-run.ts";
 import { fuzzRun } from "./fuzz/fuzz-run.ts";
 import type { Run, RunOptions } from "./run.ts";
 
-const runs: Readonly<Record<string, Run>> = { crash: crashRun, fuzz: fuzzRun };
+const runs: Readonly<Record<string, Run>> = { crash: crashRun, fuzz: fuzzRun, model: modelRun };
 
 const help = `npm run soak -- NAME [--seed N] …
 

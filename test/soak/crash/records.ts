@@ -65,7 +65,7 @@ export class Records implements Duty<RecordKeeper> {
   ): Promise<void> {
     const { random } = round;
     const first = random.below(keysPerWriter);
-    const size = random.chance(0) ? 1 + random.below(keysPerWriter) : 1;
+    const size = random.chance(0.15) ? 1 + random.below(keysPerWriter) : 1;
     const changes = Array.from({ length: size }, (_, offset) => {
       const key = `key${writer}.${(first + offset) % keysPerWriter}.soak@alice`;
       return this.#change(key, random, `${round.number}.${writer}.${count}.${offset}`);
