@@ -57,10 +57,13 @@ export function readSubject(text: string, messageType: NotifyItems["messageType"
 /** @throws {ProtocolError} `invalid_syntax` when it would be read as something else */
 export function formatSubject(subject: NotifySubject, messageType: NotifyItems["messageType"]): string {
   const { name, owner = "", value } = subject;
-  const text = `${name}${owner}${value === undefined ? "" : `:${value}`}`;
-  const back = text === text.trimEnd() ? readSubject(text, messageType) : undefined;
-  if (back?.name !== name || (back.owner ?? "") !== owner || back.value !== value) {
+  // Any value is read alike, and this one may be long.
+  const back = readSubject(`${name}${owner}${value === undefined ? "" : ":v"}`, messageType);
+  const same =
+    back?.name === name && (back.owner ?? "") === owner && (back.value === undefined) === (value === undefined);
+  const end = value ?? name + owner;
+  if (!same || end === "" || end !== end.trimEnd()) {
     throw new ProtocolError("invalid_syntax", `${name.slice(0, 50)} cannot be notified`);
   }
-  return text;
+  return `${name}${owner}${value === undefined ? "" : `:${value}`}`;
 }
