@@ -2,7 +2,11 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 
 /** Debian packages that the tests need, by the program that shows that they are there. */
-const packages: Readonly<Record<string, string>> = { "redis-server": "redis-server", openssl: "openssl" };
+const packages: Readonly<Record<string, string>> = {
+  "redis-server": "redis-server",
+  openssl: "openssl",
+  python3: "python3-venv",
+};
 
 export function onPath(program: string): boolean {
   return (process.env.PATH ?? "").split(":").some((directory) => existsSync(`${directory}/${program}`));

@@ -8,6 +8,7 @@ import { onPath } from "./install.ts";
 const checks = {
   "redis-server": () => program("redis-server"),
   openssl: () => program("openssl"),
+  python3: mayMakePythonEnvironments,
   tmpfs: mayMountTmpfs,
 } as const satisfies Readonly<Record<string, () => string | undefined>>;
 
@@ -24,6 +25,12 @@ export function need(what: keyof typeof checks): string | undefined {
   const reason = checks[what]();
   if (reason !== undefined) process.stderr.write(`SKIPPED ${what}: ${reason}\n`);
   return reason;
+}
+
+/** Debian has the module in a package of its own. */
+function mayMakePythonEnvironments(): string | undefined {
+  const { status } = spawnSync("python3", ["-c", "import ensurepip, venv"], { stdio: "ignore", timeout: 10_000 });
+  return status === 0 ? undefined : "python3 with its venv module is not installed (Debian: python3-venv)";
 }
 
 function program(name: string): string | undefined {
