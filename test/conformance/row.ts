@@ -32,7 +32,7 @@ export interface Row {
  */
 export type On = string;
 
-export type Step = Exchange | Ask | Repeat | Bytes | Sees | Unseen | Closes | Later | Decrypts | Members | Page;
+export type Step = Exchange | Ask | Repeat | Bytes | Sees | Unseen | Closes | Later | Decrypts | Members | Page | Ends;
 
 /**
  * A command and its reply, without prompt: that of the connection's state must follow, in the same TLS record. A reply
@@ -92,9 +92,16 @@ export interface Later {
 /** The captured inside of a JSON object has these members, with these values, in whatever order. */
 export interface Members {
   readonly on: On;
+  /** captured as what */
   readonly members: string;
   readonly are?: Readonly<Record<string, string | number | boolean | null>>;
   readonly have?: readonly string[];
+}
+
+/** As `closes`, whatever it said before. */
+export interface Ends {
+  readonly on: On;
+  readonly ends: true;
 }
 
 /** The reply is a JSON list of so many objects. */

@@ -125,6 +125,7 @@ async function runStep(step: Step, context: Context): Promise<void> {
   if ("decrypts" in step) return decrypts(step);
   if ("members" in step) return members(step, context);
   if ("pages" in step) return await page(step, context);
+  if ("ends" in step) context.line.wire.take();
   await closes(context);
 }
 
@@ -280,7 +281,9 @@ function later({ later: [first, second] }: Later, { variables }: Context): void 
 }
 
 function members({ members: name, are = {}, have = [] }: Members, context: Context): void {
-  const object = JSON.parse(`{${context.variables.get(name)}}`);
+  const inside = context.variables.get(name) ?? "";
+  // A JSON text inside a JSON text has its quotes escaped.
+  const object = JSON.parse(`{${inside.startsWith('\\"') ? JSON.parse(`"${inside}"`) : inside}}`);
   for (const member of [...have, ...Object.keys(are)]) {
     if (!(member in object)) throw new Mismatch(`${member} is missing in ${shown(JSON.stringify(object))}`);
   }

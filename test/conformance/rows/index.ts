@@ -1,10 +1,13 @@
 import type { Row } from "../row.ts";
 import { activationRows } from "./activation.ts";
+import { clientRows } from "./clients.ts";
+import { enrollRows } from "./enroll.ts";
 import { loginRows } from "./login.ts";
 import { monitorRows } from "./monitor.ts";
 import { notifyRows } from "./notify.ts";
 import { otherRows } from "./others.ts";
 import { readRows } from "./reads.ts";
+import { rightsRows } from "./rights.ts";
 import { scanRows } from "./scan.ts";
 import { syncRows } from "./sync.ts";
 import { stateRows, wireRows } from "./wire.ts";
@@ -23,4 +26,7 @@ export const rows: readonly Row[] = [
   ...notifyRows,
   ...monitorRows,
   ...syncRows,
+  ...enrollRows,
+  ...rightsRows,
+  ...clientRows,
 ];
