@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import type { ByteBudget } from "../byte-budget.ts";
 
 /** Up to here a notification takes no share. */
@@ -32,6 +33,9 @@ export class LargeShare {
   async #takeLarge(bytes: number): Promise<Disposable | undefined> {
     const lease = await this.#budget.turn(bytes, turnMs);
     if (lease === undefined) return undefined;
+    // What was large before, the command that brought it among it, is collected first.
+    this.#onLarge(bytes);
+    await turn();
     return {
       [Symbol.dispose]: () => {
         this.#onLarge(bytes);
