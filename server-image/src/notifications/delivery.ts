@@ -11,8 +11,9 @@ export interface DeliveryParts {
   readonly large: LargeShare;
 }
 
-/** The recipient's atServer answers when it has stored it. */
+/** The recipient's atServer answers when it has read and stored it. */
 const answerMs = 10_000;
+const leastBytesPerMs = 100;
 
 /**
  * What a recipient answers that will never take this notification, however often it is tried. Everything else may pass:
@@ -41,7 +42,9 @@ export async function deliver(place: NotificationPlace, { store, peers, large }:
   const notification = store.notifications.get(place.time);
   // The owner removed it meanwhile.
   if (notification === undefined) return;
-  const reply = await peers.askAs(notification.to, deliveryLine(notification), { answerMs });
+  const reply = await peers.askAs(notification.to, deliveryLine(notification), {
+    answerMs: answerMs + place.size / leastBytesPerMs,
+  });
   if (reply !== "success") throw new ProtocolError("socket", `${notification.to} did not take the notification`);
 }
 

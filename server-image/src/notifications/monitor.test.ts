@@ -283,6 +283,8 @@ describe("a monitor", () => {
     watching.client.socket.pause();
     const value = '"é😀'.repeat(200_000);
     await (await on.owner()).ask(`notify:id:1:@alice:a@alice:${value}`);
+    // It has begun.
+    while (watching.client.server.writableLength < 10_000) await new Promise((resolve) => setImmediate(resolve));
     watching.client.send("noop:0\n");
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(watching.client.server.writableLength).toBeLessThan(1_000_000);

@@ -92,7 +92,31 @@ export class Dialogue {
         this.#fail(new ProtocolError("timeout", `${this.#peer} did not answer in ${deadlineMs} ms`));
       }, deadlineMs);
       this.#question = { resolve, reject, timer, ...(prompt !== undefined && { prompt }) };
-      this.#socket.write(`${command}\n`);
+      void this.#send(command);
+    });
+  }
+
+  /** A long command is written as fast as it is taken, so that it is in memory once. Never rejects. */
+  async #send(command: string): Promise<void> {
+    let start = 0;
+    while (command.length - start > smallBytes && !this.#ended) {
+      const half = /[\ud800-\udbff]/.test(command.charAt(start + smallBytes - 1));
+      const end = start + smallBytes - (half ? 1 : 0);
+      if (!this.#socket.write(command.slice(start, end))) await this.#drained();
+      start = end;
+    }
+    if (!this.#ended) this.#socket.write(`${command.slice(start)}\n`);
+  }
+
+  #drained(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        this.#socket.off("drain", done);
+        this.#socket.off("close", done);
+        resolve();
+      };
+      this.#socket.on("drain", done);
+      this.#socket.on("close", done);
     });
   }
 
