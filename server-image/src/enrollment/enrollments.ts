@@ -71,13 +71,13 @@ export class Enrollments {
   }
 
   /**
-   * What an app may do now: it may have been revoked, or have expired, since it logged in.
+   * An app that may log in, and what it may do then.
    *
-   * @throws {ProtocolError} when it may do nothing
+   * @throws {ProtocolError} when it may not
    */
-  approved(id: string): Enrollment {
+  approved(id: string): { readonly record: EnrollmentRecord; readonly granted: Enrollment } {
     const found = this.#find(id);
-    if (found?.record.approval.state === "approved") return found.granted;
+    if (found?.record.approval.state === "approved") return found;
     throw notApproved(id, found?.record.approval.state);
   }
 

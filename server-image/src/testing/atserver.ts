@@ -163,7 +163,7 @@ export function testServer({
       const said = { appName: randomUUID(), deviceName: "test", apkamPublicKey: "none", namespaces };
       const id = await enrollments.request(requested({ operation: "request", ...said }, "_test"), undefined);
       await enrollments.decide("approve", id, {});
-      return enrollments.approved(id);
+      return enrollments.approved(id).granted;
     },
     /** A connection that has read the greeting. */
     async anonymous(options?: Parameters<typeof connect>[0]) {

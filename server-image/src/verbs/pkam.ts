@@ -1,5 +1,5 @@
-import { ProtocolError, pkam as syntax, verifyPkam } from "@atrium/protocol";
-import type { Connection } from "../connection.ts";
+import { ProtocolError, type SigningAlgo, pkam as syntax, verifyPkam } from "@atrium/protocol";
+import type { Connection, Enrollment } from "../connection.ts";
 import { takeChallenge } from "./login.ts";
 import { type Parts, verb } from "./verb.ts";
 
@@ -10,34 +10,46 @@ export const pkam = verb({
   syntax,
   allow: ["anonymous", "owner", "peer"],
   handle({ enrollmentId, ...proof }, parts, connection) {
-    const { atSign, store, monotonic } = parts;
-    const app = enrollmentId === undefined ? undefined : approvedApp(enrollmentId, parts, connection);
+    const { atSign, enrollments, monotonic } = parts;
+    const key = enrollmentId === undefined ? ownersKey(parts) : appsKey(enrollmentId, parts, connection);
     const challenge = takeChallenge(connection, atSign, "pkam authentication failed", monotonic());
-    const publicKey = app === undefined ? store.get(publicKeyName)?.value : app.publicKey;
-    const signingAlgo = app?.signingAlgo ?? proof.signingAlgo;
-    const isProven =
-      publicKey !== undefined &&
-      verifyPkam({ ...proof, ...(signingAlgo !== undefined && { signingAlgo }), publicKey, challenge }) &&
-      (app !== undefined || !parts.enrollments.isRevokedKey(publicKey));
-    if (!isProven) {
+    if (key === undefined || !verifyPkam({ ...proof, ...key, challenge }) || isRevoked(key, parts)) {
       connection.becomeAnonymous();
-      const detail = publicKey === undefined ? "pkam publickey not found" : "pkam authentication failed";
+      const detail = key === undefined ? "pkam publickey not found" : "pkam authentication failed";
       throw new ProtocolError("unauthenticated", detail);
     }
-    connection.becomeOwner(app?.enrollment);
-    if (app !== undefined) parts.enrollments.endWithExpiry(connection, app.enrollment);
+    connection.becomeOwner(key.enrollment);
+    if (key.enrollment !== undefined) enrollments.endWithExpiry(connection, key.enrollment);
     return "success";
   },
 });
 
-/** Its challenge stays: who waits for an approval asks again. */
-function approvedApp(id: string, { enrollments }: Parts, connection: Connection) {
+interface LoginKey {
+  readonly publicKey: string;
+  /** without it, the one that the client names */
+  readonly signingAlgo?: SigningAlgo;
+  /** undefined: it may do everything */
+  readonly enrollment?: Enrollment;
+}
+
+function ownersKey({ store }: Parts): LoginKey | undefined {
+  const publicKey = store.get(publicKeyName)?.value;
+  return publicKey === undefined ? undefined : { publicKey };
+}
+
+/** @throws {ProtocolError} which leaves the challenge: who waits for an approval asks again */
+function appsKey(id: string, { enrollments }: Parts, connection: Connection): LoginKey {
   try {
-    const enrollment = enrollments.approved(id);
-    const { apkamPublicKey: publicKey, signingAlgo } = enrollments.find(id) ?? {};
-    return { enrollment, publicKey, signingAlgo };
+    const { granted: enrollment, record } = enrollments.approved(id);
+    const { apkamPublicKey: publicKey, signingAlgo } = record;
+    return { publicKey, enrollment, ...(signingAlgo !== undefined && { signingAlgo }) };
   } catch (error) {
     connection.becomeAnonymous();
     throw error;
   }
+}
+
+/** An app that was revoked does not come in by leaving its id out. */
+function isRevoked({ publicKey, enrollment }: LoginKey, { enrollments }: Parts): boolean {
+  return enrollment === undefined && enrollments.isRevokedKey(publicKey);
 }
