@@ -19,12 +19,12 @@ import { defaultLimits } from "./limits.ts";
 import { relieveMemory } from "./memory-relief.ts";
 import { metricsText } from "./metrics.ts";
 import { Notifications } from "./notifications/notifications.ts";
+import { BriefRecords } from "./outbound/brief-records.ts";
 import { dialer } from "./outbound/dial.ts";
 import { DirectoryClient } from "./outbound/directory.ts";
 import { PeerKeys } from "./outbound/peer-keys.ts";
 import { Peers } from "./outbound/peers.ts";
 import { Pool } from "./outbound/pool.ts";
-import { Proofs } from "./outbound/proofs.ts";
 import { refreshDaily } from "./refresh.ts";
 import { type AtServer, serve } from "./server.ts";
 import { divide } from "./shares.ts";
@@ -100,7 +100,7 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
   await using _sweep = sweepExpired({ store, log, now });
 
   using relief = relieveMemory(() => counts.activity);
-  const proofs = new Proofs(monotonic);
+  const proofs = new BriefRecords(monotonic);
   const peerKeys = new PeerKeys({ atSign, store, now });
   const signingKey = () => store.get(`${atSign}:signing_privatekey${atSign}`)?.value ?? "";
   const peers = new Peers({
@@ -139,6 +139,7 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
     peers,
     peerKeys,
     proofs,
+    challenges: new BriefRecords(monotonic),
     notifications,
     atSign,
     store,

@@ -140,6 +140,24 @@ describe("from and pol", () => {
     expect(await client.ask("from:@alice")).toMatch(/^data:proof:_[\w-]+@alice:[\w-]+\n@$/);
   });
 
+  test("know a caller that has moved to another host since the directory was asked", async () => {
+    const { bob, asBob } = await aliceAndBob();
+    await asBob.ask("lookup:x.demo@alice");
+    network.rename("@alice", "moved");
+    await using client = await dialled(bob, network.pairOf("@alice"));
+    expect(await client.ask("from:@alice")).toMatch("data:proof:");
+  });
+
+  test("show the challenge to who asks for it, until it is used", async () => {
+    const { bob } = await aliceAndBob();
+    await using client = await dialled(bob, network.pairOf("@alice"));
+    const [, , session, challenge] = (await client.ask("from:@alice")).trim().split(/[:\n]/);
+    const anybody = await bob.anonymous();
+    expect(await anybody.ask(`lookup:${session}`)).toBe(`data:${challenge}\n@`);
+    await client.ask("pol");
+    expect(await anybody.ask(`lookup:${session}`)).toMatch("error:AT0015-");
+  });
+
   test("refuse a proof that nobody shows, once and for all", async () => {
     const { bob } = await aliceAndBob();
     await using client = await dialled(bob, network.pairOf("@alice"));

@@ -24,6 +24,8 @@ export type Dial = (to: Address, names?: readonly string[]) => Promise<TLSSocket
 /** The directory's certificate has this name whatever address it is dialled at. No public authority issues it. */
 export const directoryName = "directory.atrium.internal";
 
+const keepAliveMs = 30_000;
+
 export function dialer({ identity, platformCa, zones, deadlineMs = 3_000 }: Options): Dial {
   const context = contexts(identity, platformCa);
   return ({ host, port }, names = [host]) => {
@@ -38,6 +40,8 @@ export function dialer({ identity, platformCa, zones, deadlineMs = 3_000 }: Opti
         minVersion: "TLSv1.2",
       });
       socket.setNoDelay(true);
+      // A kept connection whose other end has vanished is found out before it is used.
+      socket.setKeepAlive(true, keepAliveMs);
       const timer = setTimeout(() => {
         socket.destroy();
         reject(new ProtocolError("timeout", `${host} did not accept a connection in ${deadlineMs} ms`));

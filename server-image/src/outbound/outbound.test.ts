@@ -2,12 +2,12 @@ import { type Duplex, duplexPair } from "node:stream";
 import type { Address } from "@atrium/runtime/config.ts";
 import { silent } from "@atrium/runtime/log.ts";
 import { describe, expect, jest, test } from "@jest/globals";
+import { BriefRecords } from "./brief-records.ts";
 import type { Dial } from "./dial.ts";
 import { Dialogue } from "./dialogue.ts";
 import { DirectoryClient } from "./directory.ts";
 import { Peers } from "./peers.ts";
 import { Pool } from "./pool.ts";
-import { Proofs } from "./proofs.ts";
 
 type Answer = (question: string, socket: Duplex) => void;
 
@@ -249,7 +249,7 @@ describe("the pool", () => {
 });
 
 describe("peers", () => {
-  const prover = { atSign: "@alice", signingKey: () => "", proofs: new Proofs(() => 0) } as const;
+  const prover = { atSign: "@alice", signingKey: () => "", proofs: new BriefRecords(() => 0) } as const;
   const others = { prover, onPublicKey: () => undefined, log: silent };
   const find = async () => ({ host: "bob.example.org", port: 443 });
   const directory = { find, doubt: () => undefined };

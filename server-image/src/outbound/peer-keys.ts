@@ -10,6 +10,8 @@ interface Options {
 }
 
 const halfADayMs = 43_200_000;
+/** Of a public key of any use, in base64; what is longer is none. */
+const maxKeyLength = 16_384;
 
 /**
  * The encryption keys of other atSigns, as they were seen last. One that has changed means that its atSign was set up
@@ -32,7 +34,7 @@ export class PeerKeys {
   async seen(peer: AtSign, record: StoredRecord): Promise<number> {
     const { store, now } = this.#options;
     const key = `cached:public:publickey${peer}`;
-    if (record.value === undefined) return -1;
+    if (record.value === undefined || record.value.length > maxKeyLength) return -1;
     const copy = store.get(key);
     const usableMs = (copy?.metadata.refreshAt ?? 0) - now();
     if (copy?.value === record.value && usableMs > halfADayMs) return -1;

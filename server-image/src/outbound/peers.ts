@@ -53,6 +53,12 @@ export class Peers {
     return this.#directory.find(atSign);
   }
 
+  /** As `find`, for who has reason to think that it moved: the directory is asked now. */
+  findAnew(atSign: AtSign): Promise<Address> {
+    this.#directory.doubt(atSign);
+    return this.#directory.find(atSign);
+  }
+
   /**
    * Asks as nobody in particular.
    *
@@ -78,9 +84,9 @@ export class Peers {
   async #ask(atSign: AtSign, command: string, how: How): Promise<string> {
     const address = await this.#directory.find(atSign);
     const line = await this.#askAt(address, command, how).catch(async (error: unknown) => {
-      if (!isUnreachable(error)) throw error;
       // It may have moved since the directory was asked.
       this.#directory.doubt(atSign);
+      if (!isUnreachable(error)) throw error;
       const now = await this.#directory.find(atSign);
       if (now.host === address.host && now.port === address.port) throw error;
       return await this.#askAt(now, command, how);

@@ -1,9 +1,12 @@
 import { sign, verify } from "node:crypto";
 import { type AtSign, from, ProtocolError, parseError, pol } from "@atrium/protocol";
+import type { BriefRecords } from "./brief-records.ts";
 import type { Dialogue } from "./dialogue.ts";
 
 /** What another side may have us sign: a UUID today, something longer one day. */
 const maxChallengeLength = 1_024;
+/** Of RSA keys and signatures of any use, in base64. */
+const maxKeyLength = 4_096;
 
 /** Who this atServer is to others. */
 export interface Prover {
@@ -11,7 +14,7 @@ export interface Prover {
   /** base64 of PKCS#8: the signing key of the atSign */
   readonly signingKey: () => string;
   /** Shows a signature to whom asks for it by name, for a while; and takes it back. */
-  readonly proofs: { publish(name: string, signature: string): void; withdraw(name: string): void };
+  readonly proofs: Pick<BriefRecords, "publish" | "withdraw">;
 }
 
 /**
@@ -61,6 +64,7 @@ function signed(challenge: string, signingKey: string): string {
 
 /** @param publicKey base64 of SubjectPublicKeyInfo, as its owner's atServer publishes it: it may be anything */
 export function isProof(signature: string, challenge: string, publicKey: string): boolean {
+  if (publicKey.length > maxKeyLength || signature.length > maxKeyLength) return false;
   try {
     const key = { key: Buffer.from(publicKey, "base64"), format: "der", type: "spki" } as const;
     return verify("sha256", Buffer.from(challenge), key, Buffer.from(signature, "base64"));

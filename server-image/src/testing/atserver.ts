@@ -16,8 +16,8 @@ import type { Certificates } from "../identity/identity.ts";
 import { defaultLimits, type Limits } from "../limits.ts";
 import { LineBudget } from "../line-budget.ts";
 import { Notifications } from "../notifications/notifications.ts";
+import { BriefRecords } from "../outbound/brief-records.ts";
 import { PeerKeys } from "../outbound/peer-keys.ts";
-import { Proofs } from "../outbound/proofs.ts";
 import type { Namespaces } from "../rights/rights.ts";
 import { Session, type SessionParts } from "../session.ts";
 import { memoryStore } from "../store/memory.ts";
@@ -55,6 +55,8 @@ async function noPeers(): Promise<never> {
 /** Where the atServer of another atSign is said to be; its certificate must be for that host. */
 export const peerHost = "peer.example.org";
 
+const atPeerHost = async () => ({ host: peerHost, port: 443 });
+
 /** The parts of an atServer behind its listener, over a store in memory. */
 export function testServer({
   atSign = "@alice",
@@ -85,7 +87,7 @@ export function testServer({
     },
     current: certificates,
   };
-  const proofs = new Proofs(monotonic);
+  const proofs = new BriefRecords(monotonic);
   const sessions = new Set<Session>();
   const endConnections: Parts["endConnections"] = (test) => {
     for (const session of sessions) if (test(session.connection)) session.end();
@@ -120,9 +122,10 @@ export function testServer({
     identity,
     blockList: new BlockList({ store, atSign, now }),
     access: new AccessCounts({ owner: atSign, now }),
-    peers: { ask: noPeers, find: async () => ({ host: peerHost, port: 443 }), askAs, ...peers },
+    peers: { ask: noPeers, find: atPeerHost, findAnew: atPeerHost, askAs, ...peers },
     peerKeys: new PeerKeys({ atSign, store, now }),
     proofs,
+    challenges: new BriefRecords(monotonic),
     connections: () => ({ inbound: 1, outbound: 0 }),
     endConnections,
     log,

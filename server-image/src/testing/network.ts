@@ -23,6 +23,7 @@ interface JoinOptions {
 export class TestNetwork implements AsyncDisposable {
   readonly ca: TestCa = testCa();
   readonly #ports = new Map<string, number>();
+  readonly #labels = new Map<AtSign, string>();
   readonly #parts = new AsyncDisposableStack();
   #directoryPort = 0;
 
@@ -45,7 +46,13 @@ export class TestNetwork implements AsyncDisposable {
   }
 
   hostOf(atSign: AtSign): string {
-    return hostOf(atSign, zone);
+    const label = this.#labels.get(atSign);
+    return label === undefined ? hostOf(atSign, zone) : `${label}.${zone}`;
+  }
+
+  /** Gives `atSign` another host from now on; an atServer of it that runs does not know. */
+  rename(atSign: AtSign, label: string): void {
+    this.#labels.set(atSign, label);
   }
 
   /** Starts an atServer, and lists it. */
@@ -69,6 +76,7 @@ export class TestNetwork implements AsyncDisposable {
       peers: {
         ask: (peer, command) => peers.ask(peer, command),
         find: (peer) => peers.find(peer),
+        findAnew: (peer) => peers.findAnew(peer),
       },
     });
     const { store, proofs, notifications, clock, parts } = server;

@@ -26,14 +26,21 @@ export const from = verb({
 
 /** Another atServer shows a certificate for the host that the directory has for its atSign. */
 async function challengePeer(caller: AtSign, parts: Parts, connection: Connection): Promise<string> {
-  const { host } = await parts.peers.find(caller);
-  const { certificate, trusted } = connection.shownCertificate ?? {};
-  if (certificate === undefined || !trusted || !certifies(certificate, host)) {
+  if (!(await isCertified(caller, parts, connection))) {
     throw new ProtocolError("unauthenticated", "Certificate Verification Failed");
   }
   const challenge = randomUUID();
   connection.polChallenges.issue(challenge, parts.monotonic());
+  parts.challenges.publish(`${connection.sessionId}${caller}`, challenge);
   connection.caller = caller;
   parts.access.login(caller);
   return `proof:${connection.sessionId}${caller}:${challenge}`;
+}
+
+async function isCertified(caller: AtSign, { peers }: Parts, connection: Connection): Promise<boolean> {
+  const { host } = await peers.find(caller);
+  const { certificate, trusted } = connection.shownCertificate ?? {};
+  if (certificate === undefined || !trusted) return false;
+  // It may have moved since the directory was asked.
+  return certifies(certificate, host) || certifies(certificate, (await peers.findAnew(caller)).host);
 }

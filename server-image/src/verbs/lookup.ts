@@ -16,19 +16,23 @@ export const lookup = verb({
   needs: ({ name, owner }, { atSign }) => ({ access: "r", key: `${atSign}:${name}${owner}`, doing: "lookup" }),
   handle(params, parts, connection): Reply | Promise<Reply> {
     const { name, owner, part } = params;
-    const { atSign, store, access, proofs, now } = parts;
+    const { atSign, store, access, now } = parts;
     const { state } = connection;
     if (state === "owner" && owner !== atSign) return lookupRemote(params, parts);
-    if (state === "anonymous" && name.startsWith("_")) {
-      const proof = proofs.get(`${name}${owner}`);
-      if (proof !== undefined) return proof;
-    }
+    const brief = state === "anonymous" ? briefRecord(params, parts) : undefined;
+    if (brief !== undefined) return brief;
     const scope = scopeOf(connection, atSign);
     const record = liveRecord(store, `${scope}${name}${owner}`, now());
     access.lookup(`${name}${owner}`);
     return render(resolveReference(store, record, scope, now()), part);
   },
 });
+
+/** What stands in for a record while two atServers prove to each other whose they are. */
+function briefRecord({ name, owner, part }: LookupParams, { atSign, proofs, challenges }: Parts): string | undefined {
+  if (!name.startsWith("_") || part !== "value") return undefined;
+  return (owner === atSign ? proofs : challenges).get(`${name}${owner}`);
+}
 
 function scopeOf({ state, peer }: Connection, atSign: AtSign): string {
   if (state === "anonymous") return "public:";

@@ -5,7 +5,7 @@ import { type Parts, verb } from "./verb.ts";
 /** Believes a caller to be the atServer of the atSign that it named, when that atSign's own atServer shows the proof. */
 export const pol = verb({
   syntax,
-  allow: ["anonymous", "owner", "peer"],
+  allow: ["anonymous", "peer"],
   async handle(_params, parts, connection) {
     const { caller, sessionId, polChallenges } = connection;
     if (caller === undefined) {
@@ -13,6 +13,7 @@ export const pol = verb({
       throw new ProtocolError("internal", detail, { closes: true });
     }
     const challenge = polChallenges.take(parts.monotonic());
+    parts.challenges.withdraw(`${sessionId}${caller}`);
     if (challenge === undefined || !(await hasProof(caller, sessionId, challenge, parts))) {
       connection.becomeAnonymous();
       throw new ProtocolError("unauthenticated", "Pol Authentication Failed");

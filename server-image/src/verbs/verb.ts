@@ -7,9 +7,9 @@ import type { Enrollments } from "../enrollment/enrollments.ts";
 import type { Passcodes } from "../enrollment/passcodes.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Notifications } from "../notifications/notifications.ts";
+import type { BriefRecords } from "../outbound/brief-records.ts";
 import type { PeerKeys } from "../outbound/peer-keys.ts";
 import type { Peers } from "../outbound/peers.ts";
-import type { Proofs } from "../outbound/proofs.ts";
 import type { Store } from "../store/store.ts";
 
 /** What verbs work with; each takes the few that it needs. */
@@ -22,9 +22,12 @@ export interface Parts {
   readonly access: AccessCounts;
   readonly enrollments: Enrollments;
   readonly passcodes: Pick<Passcodes, "issue" | "keep">;
-  readonly peers: Pick<Peers, "ask" | "askAs" | "find">;
+  readonly peers: Pick<Peers, "ask" | "askAs" | "find" | "findAnew">;
   readonly peerKeys: Pick<PeerKeys, "seen">;
-  readonly proofs: Pick<Proofs, "get">;
+  /** by which this atServer proves whose it is */
+  readonly proofs: Pick<BriefRecords, "get">;
+  /** by which others are to */
+  readonly challenges: BriefRecords;
   readonly notifications: Notifications;
   /** Runs one more command, as the dispatcher would. */
   readonly run: (line: string, connection: Connection) => Reply | Promise<Reply>;
