@@ -125,6 +125,10 @@ export class AtServerProcess implements AsyncDisposable {
     return this.#known.atSign;
   }
 
+  get host(): string {
+    return this.#known.host;
+  }
+
   /** the last of what it said, until now */
   get output(): string {
     return this.#output;

@@ -6,9 +6,10 @@ import { parseArgs } from "node:util";
 import { modelRun } from "../model/model-run.ts";
 import { crashRun } from "./crash/crash-run.ts";
 import { fuzzRun } from "./fuzz/fuzz-run.ts";
+import { notifyRun } from "./notify/notify-run.ts";
 import type { Run, RunOptions } from "./run.ts";
 
-const runs: Readonly<Record<string, Run>> = { crash: crashRun, fuzz: fuzzRun, model: modelRun };
+const runs: Readonly<Record<string, Run>> = { crash: crashRun, fuzz: fuzzRun, model: modelRun, notify: notifyRun };
 
 const help = `npm run soak -- NAME [--seed N] …
 

@@ -52,12 +52,14 @@ export class Network implements Disposable {
     this.#ports.set(atSign.slice(1), port);
   }
 
+  /** A certificate by which something can pose as the atServer of an atSign. */
+  certificate(atSign: AtSign): Pair {
+    return this.#ca.issue({ dns: [`${atSign.slice(1)}.${zone}`], client: true });
+  }
+
   /** An atSign whose atServer is an imitation in this process. */
   async imitation(atSign: AtSign): Promise<Imitation> {
-    const imitation = await Imitation.open(
-      atSign,
-      this.#ca.issue({ dns: [`${atSign.slice(1)}.${zone}`], client: true }),
-    );
+    const imitation = await Imitation.open(atSign, this.certificate(atSign));
     this.list(atSign, imitation.port);
     return imitation;
   }
