@@ -9,14 +9,19 @@
 export class LineBudget {
   readonly capBytes: number;
   readonly #maxLineBytes: number;
+  readonly #onOpen: () => void;
   /** of commands that are arriving, in the order in which they began */
   readonly #growing = new Set<LineLease>();
   #takenBytes = 0;
 
-  /** @param capBytes at least `maxLineBytes`, which is the longest that a command may be */
-  constructor(capBytes: number, maxLineBytes: number) {
+  /**
+   * @param capBytes at least `maxLineBytes`, which is the longest that a command may be
+   * @param onOpen is told of each command that will take some
+   */
+  constructor(capBytes: number, maxLineBytes: number, onOpen: () => void = () => undefined) {
     this.capBytes = capBytes;
     this.#maxLineBytes = maxLineBytes;
+    this.#onOpen = onOpen;
   }
 
   get takenBytes(): number {
@@ -25,6 +30,7 @@ export class LineBudget {
 
   /** @param onGranted is called whenever the lease got what it had to wait for */
   open(onGranted: () => void): LineLease {
+    this.#onOpen();
     const lease = new LineLease(onGranted, {
       wants: () => this.#grantWhatFits(),
       has: (change) => {

@@ -55,7 +55,8 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
   });
 
   const counts = new Counts();
-  const shares = divide(config.maxHeldBytes, config.maxLineBytes);
+  using relief = relieveMemory(() => counts.activity);
+  const shares = divide(config.maxHeldBytes, config.maxLineBytes, () => relief.makeRoom());
   let identity: Identity | undefined;
   let server: AtServer | undefined;
   let pool: Pool | undefined;
@@ -99,7 +100,6 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
   const directory = new DirectoryClient({ directory: config.directory, dial, log, monotonic });
   await using _sweep = sweepExpired({ store, log, now });
 
-  using relief = relieveMemory(() => counts.activity);
   const proofs = new BriefRecords(monotonic);
   const peerKeys = new PeerKeys({ atSign, store, now });
   const signingKey = () => store.get(`${atSign}:signing_privatekey${atSign}`)?.value ?? "";

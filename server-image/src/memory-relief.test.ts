@@ -22,7 +22,7 @@ describe("memory relief", () => {
     }
     expect(collected).toBe(1);
     jest.advanceTimersByTime(60_000);
-    expect(collected).toBe(3);
+    expect(collected).toBe(2);
   });
 
   test("collects when something large is done, soon, and once for all of a turn", () => {
@@ -31,25 +31,42 @@ describe("memory relief", () => {
       () => 0,
       () => collected++,
     );
-    relief.used(4_000_000);
+    relief.used(3_000_000);
     jest.advanceTimersByTime(10);
     expect(collected).toBe(0);
-    relief.used(194_304);
-    relief.used(10_000_000);
+    relief.used(5_000_000);
     expect(collected).toBe(0);
     jest.advanceTimersByTime(10);
     expect(collected).toBe(1);
   });
 
-  test("collects at once when one turn is too much", () => {
+  test("collects at once when many things together are much", () => {
     let collected = 0;
     using relief = relieveMemory(
       () => 0,
       () => collected++,
     );
-    for (let i = 0; i < 6; i++) relief.used(10_000_000);
+    for (let i = 0; i < 300; i++) relief.used(60_000);
+    expect(collected).toBe(2);
+    relief.used(10_000_000);
     expect(collected).toBe(3);
     jest.advanceTimersByTime(10);
     expect(collected).toBe(3);
+  });
+
+  test("makes room before something large, when there is something to clear away", () => {
+    let collected = 0;
+    using relief = relieveMemory(
+      () => 0,
+      () => collected++,
+    );
+    relief.makeRoom();
+    relief.used(1_000_000);
+    relief.makeRoom();
+    expect(collected).toBe(0);
+    relief.used(48_576);
+    relief.makeRoom();
+    relief.makeRoom();
+    expect(collected).toBe(1);
   });
 });

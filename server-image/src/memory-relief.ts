@@ -5,13 +5,18 @@ const startedMs = 1_000;
 /** A single command or reply of so many bytes is collected before the next turn of the event loop, thoroughly. */
 const largeBytes = 4_194_304;
 /** Of all together, at once and quickly: a collection for less would cost more than it gives. */
-const urgentBytes = 16_777_216;
+const urgentBytes = 8_388_608;
+
+/** Less is not worth a collection. */
+const leastBytes = 1_048_576;
 
 type Collect = (options: { type: "major"; execution: "sync"; flavor: "last-resort" | "regular" }) => void;
 
 export interface MemoryRelief extends Disposable {
   /** So much was used for one command or reply that is not small, and is no longer. */
   used(bytes: number): void;
+  /** Much is about to be used: what is left of what came before shall not be in memory beside it. */
+  makeRoom(): void;
 }
 
 /**
@@ -25,7 +30,8 @@ export function relieveMemory(
   work: () => number,
   collect: Collect | undefined = (globalThis as { gc?: Collect }).gc,
 ): MemoryRelief {
-  if (collect === undefined) return { used: () => undefined, [Symbol.dispose]: () => undefined };
+  if (collect === undefined)
+    return { used: () => undefined, makeRoom: () => undefined, [Symbol.dispose]: () => undefined };
   const now = (flavor: "last-resort" | "regular") => {
     clearImmediate(collecting);
     collecting = undefined;
@@ -51,6 +57,9 @@ export function relieveMemory(
       bytesUsed += bytes;
       if (bytesUsed >= urgentBytes) now("regular");
       else if (bytes >= largeBytes) collecting ??= setImmediate(now, "last-resort");
+    },
+    makeRoom() {
+      if (bytesUsed >= leastBytes) now("regular");
     },
     [Symbol.dispose]() {
       clearTimeout(timer);

@@ -12,9 +12,10 @@ test.each([
   for (const share of [shares.owner, shares.others, shares.deliveries]) expect(share.capBytes).toBe(reader);
 });
 
-test("tells what is taken in all", () => {
-  const shares = divide(1_000, 100);
+test("tells what is taken in all, and of each large command that begins", () => {
+  let begun = 0;
+  const shares = divide(1_000, 100, () => begun++);
   shares.commands.open(() => undefined).want(50);
   shares.others.tryTake(7);
-  expect(shares.takenBytes).toBe(57);
+  expect([shares.takenBytes, begun]).toEqual([57, 1]);
 });

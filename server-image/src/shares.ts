@@ -22,12 +22,13 @@ const besideLongest = 1.25;
  * Divides what may be held, so that no kind of client can take what another one needs.
  *
  * @param heldBytes in all; more when there would not be room for the longest command and reply in each share
+ * @param onLargeCommand is told when one begins to arrive
  */
-export function divide(heldBytes: number, maxLineBytes: number): Shares {
+export function divide(heldBytes: number, maxLineBytes: number, onLargeCommand?: () => void): Shares {
   const part = Math.max(maxLineBytes, Math.floor(heldBytes * partOfReaders));
   const commandBytes = Math.max(Math.ceil(maxLineBytes * besideLongest), heldBytes - 3 * part);
   const shares = {
-    commands: new LineBudget(commandBytes, maxLineBytes),
+    commands: new LineBudget(commandBytes, maxLineBytes, onLargeCommand),
     owner: new ByteBudget(part),
     others: new ByteBudget(part),
     deliveries: new ByteBudget(part),
