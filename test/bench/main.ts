@@ -13,6 +13,8 @@ import { gatewayRoundTrip } from "./figures/gateway-round-trip.ts";
 import { idleAtServer } from "./figures/idle-atserver.ts";
 import { llookup } from "./figures/llookup.ts";
 import { notifyMedian, notifySlow } from "./figures/notify.ts";
+import { scan } from "./figures/scan.ts";
+import { syncPage } from "./figures/sync-page.ts";
 import { update, updateAlone } from "./figures/update.ts";
 import { type Line, lineOf, table } from "./report.ts";
 import { Resources } from "./resources.ts";
@@ -25,6 +27,8 @@ const figures: readonly Figure[] = [
   llookup,
   update,
   updateAlone,
+  scan,
+  syncPage,
   notifyMedian,
   notifySlow,
   directoryLookup,

@@ -1,12 +1,10 @@
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { connect, type TLSSocket } from "node:tls";
-import { cramDigest } from "@atrium/protocol";
 import { freePort } from "../../kit/ports.ts";
 import { Certificates } from "../certificate.ts";
 import type { Comparison, Figure } from "../figure.ts";
+import { Owner } from "../owner.ts";
 import type { Resources } from "../resources.ts";
-import { atServer, startAtServer } from "../servers/atserver.ts";
+import { startAtServer } from "../servers/atserver.ts";
 import { startDirectory } from "../servers/directory.ts";
 
 const warmUp = 200;
@@ -34,9 +32,13 @@ export const notifySlow: Figure = {
 async function latencies(resources: Resources, say: (progress: string) => void, share: number): Promise<Comparison> {
   const certificates = new Certificates(resources);
   const [alice, bob] = await startPair(resources, certificates);
-  const ca = readFileSync(certificates.caFile, "utf8");
-  const sender = await logIn(alice, "@alice", ca);
-  const recipient = await logIn(bob, "@bob", ca);
+  const { caFile } = certificates;
+  const logIn = (port: number, name: string) => {
+    return Owner.logIn({ port, atSign: `@${name}`, host: hostOf(name), caFile });
+  };
+  using alicesOwner = await logIn(alice, "alice");
+  using bobsOwner = await logIn(bob, "bob");
+  const [sender, recipient] = [alicesOwner.socket, bobsOwner.socket];
   const broken = once(sender, "error").then(([error]) => Promise.reject(error));
   let arrived: (() => void) | undefined;
   recipient.on("data", (chunk: Buffer) => {
@@ -64,7 +66,6 @@ async function latencies(resources: Resources, say: (progress: string) => void, 
     ours.push({ value });
     say(`round ${round} of ${rounds}: ${value.toPrecision(3)} ms`);
   }
-  for (const socket of [sender, recipient]) socket.destroy();
   const conditions = `${count} notifications of 100 bytes each round, durable at both ends, TLS between all parts`;
   return { ours, peer: [], conditions };
 }
@@ -94,19 +95,4 @@ function zoneOf(name: string): string {
 
 function hostOf(name: string): string {
   return `atserver.${zoneOf(name)}`;
-}
-
-async function logIn(port: number, atSign: string, ca: string): Promise<TLSSocket> {
-  const socket = connect({ port, host: "127.0.0.1", servername: hostOf(atSign.slice(1)), ca });
-  socket.setNoDelay(true);
-  await once(socket, "data");
-  const ask = async (command: string) => {
-    socket.write(`${command}\n`);
-    const [reply] = (await once(socket, "data")) as [Buffer];
-    return reply.toString();
-  };
-  const challenge = (await ask(`from:${atSign}`)).replace(/^data:/, "").split("\n")[0] ?? "";
-  const answer = await ask(`cram:${cramDigest(atServer.secret, challenge)}`);
-  if (!answer.startsWith("data:success")) throw new Error(`the login failed: ${answer}`);
-  return socket;
 }

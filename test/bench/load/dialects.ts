@@ -20,6 +20,8 @@ type Parameters = Readonly<Record<string, string>>;
 /** Few enough to be in every cache, enough not to be one row. */
 const keyCount = 1_000;
 const value = "v".repeat(100);
+/** Entries of the commit log in one reply. */
+const syncPage = 25;
 
 export const dialects = {
   redis(parameters: Parameters): Dialect {
@@ -36,7 +38,9 @@ export const dialects = {
   },
 
   atserver(parameters: Parameters): Dialect {
-    const { atSign = "", secret = "", operation } = parameters;
+    const { atSign = "", secret = "", operation, entries = "0" } = parameters;
+    const lastStart = Number(entries) - syncPage;
+    const sync = () => Buffer.from(`sync:from:${Math.floor(Math.random() * lastStart) - 1}:limit:${syncPage}\n`);
     const update = (index: number) => Buffer.from(`update:key${index}.bench${atSign} ${value}\n`);
     const llookup = (index: number) => Buffer.from(`llookup:key${index}.bench${atSign}\n`);
     return {
@@ -48,8 +52,10 @@ export const dialects = {
         const answer = await conversation.ask(`cram:${cramDigest(secret, challenge)}\n`);
         if (!answer.startsWith("data:success")) throw new Error(`the login failed: ${answer}`);
       },
-      prepare: (conversation) => each((index) => conversation.ask(update(index)), "data:"),
-      request: inTurn(operation === "update" ? update : llookup),
+      prepare: async (conversation) => {
+        if (operation !== "sync") await each((index) => conversation.ask(update(index)), "data:");
+      },
+      request: inTurn(operation === "update" ? update : operation === "sync" ? sync : llookup),
     };
   },
 
