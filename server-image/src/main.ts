@@ -11,6 +11,7 @@ import { Counts } from "./counts.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Enrollments } from "./enrollment/enrollments.ts";
 import { Passcodes } from "./enrollment/passcodes.ts";
+import { Registrar } from "./enrollment/registrar.ts";
 import { sweepExpired } from "./expiry.ts";
 import { serveHealth } from "./health.ts";
 import { openFileIdentity } from "./identity/files.ts";
@@ -122,7 +123,8 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
     now,
   });
   const passcodes = new Passcodes({ atSign, store, now });
-  const enrollments = new Enrollments({
+  const enrollments = new Enrollments({ atSign, store, endConnections, now });
+  const registrar = new Registrar({
     atSign,
     store,
     passcodes,
@@ -135,6 +137,7 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
   await using _refresh = refreshDaily({ atSign, store, peers, peerKeys, notifications, log, now });
   dispatcher = new Dispatcher(verbs, {
     enrollments,
+    registrar,
     passcodes,
     peers,
     peerKeys,

@@ -11,6 +11,7 @@ import { Counts } from "../counts.ts";
 import { Dispatcher } from "../dispatcher.ts";
 import { Enrollments } from "../enrollment/enrollments.ts";
 import { Passcodes } from "../enrollment/passcodes.ts";
+import { Registrar } from "../enrollment/registrar.ts";
 import { requested } from "../enrollment/request.ts";
 import type { Certificates } from "../identity/identity.ts";
 import { defaultLimits, type Limits } from "../limits.ts";
@@ -103,7 +104,8 @@ export function testServer({
     now,
   });
   const passcodes = new Passcodes({ atSign, store, now });
-  const enrollments = new Enrollments({
+  const enrollments = new Enrollments({ atSign, store, endConnections, now });
+  const registrar = new Registrar({
     atSign,
     store,
     passcodes,
@@ -118,6 +120,7 @@ export function testServer({
     store,
     notifications,
     enrollments,
+    registrar,
     passcodes,
     identity,
     blockList: new BlockList({ store, atSign, now }),
@@ -164,8 +167,8 @@ export function testServer({
     /** An app that asked to be let in, and was approved. */
     async enroll(namespaces: Namespaces) {
       const said = { appName: randomUUID(), deviceName: "test", apkamPublicKey: "none", namespaces };
-      const id = await enrollments.request(requested({ operation: "request", ...said }, "_test"), undefined);
-      await enrollments.decide("approve", id, {});
+      const id = await registrar.request(requested({ operation: "request", ...said }, "_test"), undefined);
+      await registrar.decide("approve", id, {});
       return enrollments.approved(id).granted;
     },
     /** A connection that has read the greeting. */

@@ -1,8 +1,9 @@
 import { type EnrollParams, ProtocolError, enroll as syntax } from "@atrium/protocol";
 import type { Connection } from "../connection.ts";
 import { refused } from "../enrollment/decisions.ts";
-import { maySee, noManage, WrongPasscode } from "../enrollment/enrollments.ts";
+import { maySee, noManage } from "../enrollment/enrollments.ts";
 import { shownEnrollment } from "../enrollment/record.ts";
+import { WrongPasscode } from "../enrollment/registrar.ts";
 import { missing, requested } from "../enrollment/request.ts";
 import { type Parts, type Reply, verb } from "./verb.ts";
 
@@ -41,22 +42,22 @@ function mandatoryId({ operation, enrollmentId }: EnrollParams): string {
   return enrollmentId;
 }
 
-async function request(params: EnrollParams, { enrollments }: Parts, connection: Connection): Promise<string> {
+async function request(params: EnrollParams, { registrar }: Parts, connection: Connection): Promise<string> {
   const { otp } = params;
   const asked = requested(params, connection.sessionId);
   if (connection.state !== "owner" && otp === undefined) throw missing("otp is mandatory for enroll:request");
-  enrollments.countRequest(connection);
+  registrar.countRequest(connection);
   if (connection.activating) {
-    const enrollment = await enrollments.activate(asked, params);
+    const enrollment = await registrar.activate(asked, params);
     connection.becomeOwner(enrollment);
     return JSON.stringify({ enrollmentId: enrollment.id, status: "approved" });
   }
   try {
-    const enrollmentId = await enrollments.request(asked, otp);
+    const enrollmentId = await registrar.request(asked, otp);
     return JSON.stringify({ enrollmentId, status: "pending" });
   } catch (error) {
     if (!(error instanceof WrongPasscode)) throw error;
-    await pause(enrollments.pauseMs(), connection);
+    await pause(registrar.pauseMs(), connection);
     throw refused("invalid otp. Cannot process enroll request");
   }
 }
@@ -81,15 +82,15 @@ function fetch(id: string, { enrollments }: Parts, { enrollment }: Connection): 
   return JSON.stringify(shownEnrollment(record));
 }
 
-async function remove(enrollmentId: string, { enrollments }: Parts, { enrollment }: Connection): Promise<string> {
-  await enrollments.remove(enrollmentId, enrollment);
+async function remove(enrollmentId: string, { registrar }: Parts, { enrollment }: Connection): Promise<string> {
+  await registrar.remove(enrollmentId, enrollment);
   return JSON.stringify({ enrollmentId, status: "deleted" });
 }
 
 async function revoke(
   enrollmentId: string,
   params: EnrollParams,
-  { enrollments, endConnections }: Parts,
+  { registrar, endConnections }: Parts,
   connection: Connection,
 ): Promise<string> {
   const id = enrollmentId.toLowerCase();
@@ -97,7 +98,7 @@ async function revoke(
   if (isOwn && !params.force) {
     throw new ProtocolError("revoke_self", "Current client cannot revoke its own enrollment");
   }
-  const status = await enrollments.decide("revoke", enrollmentId, params, connection.enrollment);
+  const status = await registrar.decide("revoke", enrollmentId, params, connection.enrollment);
   endConnections((each) => each !== connection && each.enrollment?.id === id);
   if (!isOwn) return JSON.stringify({ status, enrollmentId });
   const timer = setTimeout(() => endConnections((each) => each === connection), selfRevokedMs).unref();
@@ -110,7 +111,7 @@ async function decide(
   operation: "approve" | "deny" | "unrevoke",
   enrollmentId: string,
   params: EnrollParams,
-  { enrollments }: Parts,
+  { registrar }: Parts,
   { enrollment }: Connection,
 ): Promise<string> {
   if (operation === "approve") {
@@ -118,6 +119,6 @@ async function decide(
       if (params[member] === undefined) throw missing(`${member} is mandatory for enroll:approve`);
     }
   }
-  const status = await enrollments.decide(operation, enrollmentId, params, enrollment);
+  const status = await registrar.decide(operation, enrollmentId, params, enrollment);
   return JSON.stringify({ status, enrollmentId });
 }

@@ -5,6 +5,7 @@ import type { BlockList } from "../block-list.ts";
 import type { Connection, State } from "../connection.ts";
 import type { Enrollments } from "../enrollment/enrollments.ts";
 import type { Passcodes } from "../enrollment/passcodes.ts";
+import type { Registrar } from "../enrollment/registrar.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Notifications } from "../notifications/notifications.ts";
 import type { BriefRecords } from "../outbound/brief-records.ts";
@@ -21,6 +22,7 @@ export interface Parts {
   readonly blockList: BlockList;
   readonly access: AccessCounts;
   readonly enrollments: Enrollments;
+  readonly registrar: Registrar;
   readonly passcodes: Pick<Passcodes, "issue" | "keep">;
   readonly peers: Pick<Peers, "ask" | "askAs" | "find" | "findAnew">;
   readonly peerKeys: Pick<PeerKeys, "seen">;
