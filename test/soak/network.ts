@@ -2,9 +2,9 @@ import { createSign, generateKeyPairSync } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Pair, type TestCa, testCa } from "../kit/certificates.ts";
+import { TlsService } from "../kit/tls-service.ts";
 import { type AtServerClient, dataOf } from "./atserver-client.ts";
 import { AtServerHome, type AtServerProcess, zone } from "./atserver-process.ts";
-import { TlsService } from "./tls-service.ts";
 
 type AtSign = `@${string}`;
 

@@ -1,6 +1,6 @@
 import { connect } from "node:tls";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { TlsService } from "../../../test/soak/tls-service.ts";
+import { TlsService } from "../../../test/kit/tls-service.ts";
 import { serverMetadata } from "../records.ts";
 import { TestNetwork } from "../testing/network.ts";
 

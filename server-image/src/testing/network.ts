@@ -1,7 +1,7 @@
 import { type AtSign, hostOf } from "@atrium/protocol";
 import { type Log, silent } from "@atrium/runtime/log.ts";
 import { type Pair, type TestCa, testCa } from "../../../test/kit/certificates.ts";
-import { TlsService } from "../../../test/soak/tls-service.ts";
+import { TlsService } from "../../../test/kit/tls-service.ts";
 import type { Certificates } from "../identity/identity.ts";
 import { dialer } from "../outbound/dial.ts";
 import { DirectoryClient } from "../outbound/directory.ts";

@@ -1,7 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import { decodeLine, LineSplitter } from "@atrium/protocol";
-import type { Pair } from "../kit/certificates.ts";
+import type { Pair } from "./certificates.ts";
 
 /** Answers lines over TLS, as directories and atServers do: a greeting, then one reply with a prompt to each line. */
 export class TlsService implements Disposable {
