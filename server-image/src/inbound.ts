@@ -33,6 +33,9 @@ export const protocols = ["atProtocol/1.0", "http/1.1"] as const;
 const reservedPlaces = 20;
 const loginMs = 10_000;
 
+/** What a closed connection leaves of TLS, until garbage is collected. */
+const closedBytes = 131_072;
+
 const limitReached = formatError(new ProtocolError("inbound_limit", ""), { owner: false, json: false });
 const refusals = {
   line: `${limitReached}\n`,
@@ -103,7 +106,10 @@ export class Inbound {
 
   #hold(connection: Session | HttpConnection, socket: TLSSocket): void {
     this.#connections.add(connection);
-    socket.once("close", () => this.#connections.delete(connection));
+    socket.once("close", () => {
+      this.#connections.delete(connection);
+      this.#parts.onLarge(closedBytes);
+    });
   }
 
   /** Those that have not shown that they are the owner. */
