@@ -5,37 +5,19 @@ export type Decision = "approve" | "deny" | "revoke" | "unrevoke" | "delete";
 interface Rule {
   /** in which states it may be taken */
   readonly from: readonly EnrollmentState[];
-  readonly to: EnrollmentState;
-  /** after `Cannot`, of a state it may not be taken in */
-  readonly refusal: (state: EnrollmentState) => string;
+  /** what the enrolment is then; undefined: not there any more */
+  readonly to: EnrollmentState | undefined;
+  /** for the refusal */
+  readonly done: string;
 }
 
-const rules: Readonly<Record<Exclude<Decision, "delete">, Rule>> & { readonly delete: Omit<Rule, "to"> } = {
-  approve: {
-    from: ["pending"],
-    to: "approved",
-    refusal: (state) => `approve a ${state} enrollment. Only pending enrollments can be approved`,
-  },
-  deny: {
-    from: ["pending"],
-    to: "denied",
-    refusal: (state) => `deny a ${state} enrollment. Only pending enrollments can be denied`,
-  },
-  revoke: {
-    from: ["approved"],
-    to: "revoked",
-    refusal: (state) => `revoke a ${state} enrollment. Only approved enrollments can be revoked`,
-  },
-  unrevoke: {
-    from: ["revoked"],
-    to: "approved",
-    refusal: (state) => `un-revoke a ${state} enrollment. Only revoked enrollments can be un-revoked`,
-  },
-  delete: {
-    from: ["denied", "revoked"],
-    refusal: (state) => `delete ${state} enrollments. Only denied and revoked enrollments can be deleted`,
-  },
-};
+const rules = {
+  approve: { from: ["pending"], to: "approved", done: "approved" },
+  deny: { from: ["pending"], to: "denied", done: "denied" },
+  revoke: { from: ["approved"], to: "revoked", done: "revoked" },
+  unrevoke: { from: ["revoked"], to: "approved", done: "unrevoked" },
+  delete: { from: ["denied", "revoked"], to: undefined, done: "deleted" },
+} as const satisfies Record<Decision, Rule>;
 
 /** The state that a decision leads to. */
 export function stateAfter(decision: Exclude<Decision, "delete">): EnrollmentState {
@@ -44,8 +26,10 @@ export function stateAfter(decision: Exclude<Decision, "delete">): EnrollmentSta
 
 /** @throws {ProtocolError} `internal` when it cannot be taken in this state */
 export function assertDecidable(decision: Decision, id: string, state: EnrollmentState): void {
-  const { from, refusal } = rules[decision];
-  if (!from.includes(state)) throw failed(decision, id, `Cannot ${refusal(state)}`);
+  const { from, done }: Rule = rules[decision];
+  if (from.includes(state)) return;
+  const possible = `Only ${from.join(" and ")} enrollments can be ${done}`;
+  throw failed(decision, id, `Cannot ${decision} a ${state} enrollment. ${possible}`);
 }
 
 /** A fault of the request; the connection stays open. */

@@ -197,8 +197,9 @@ describe("a decision", () => {
     approve: (state: string) => `Cannot approve a ${state} enrollment. Only pending enrollments can be approved`,
     deny: (state: string) => `Cannot deny a ${state} enrollment. Only pending enrollments can be denied`,
     revoke: (state: string) => `Cannot revoke a ${state} enrollment. Only approved enrollments can be revoked`,
-    unrevoke: (state: string) => `Cannot un-revoke a ${state} enrollment. Only revoked enrollments can be un-revoked`,
-    delete: (state: string) => `Cannot delete ${state} enrollments. Only denied and revoked enrollments can be deleted`,
+    unrevoke: (state: string) => `Cannot unrevoke a ${state} enrollment. Only revoked enrollments can be unrevoked`,
+    delete: (state: string) =>
+      `Cannot delete a ${state} enrollment. Only denied and revoked enrollments can be deleted`,
   };
   const possible = [
     "pending approve",
