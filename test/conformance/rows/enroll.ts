@@ -27,7 +27,7 @@ const approved = 'data:{"status":"approved","enrollmentId":"{id}"}';
 const unknown = "00000000-0000-4000-8000-000000000000";
 const hasId = '{"enrollmentId":"{id}"}';
 const refused =
-  "error:AT0011-Internal server exception : Failed to <op> enrollment id: {id}. Cannot <op> a <state> enrollment. Only <some>";
+  "error:AT0011-Internal server exception : Failed to <op> enrollment id: {id}. Cannot <some> <state> enrollment<some>";
 
 /** An app that has asked, by an app or the owner without passcode. */
 const asked = (options: Request = {}): readonly Step[] => [["owner!", request({ otp: "", ...options }), pending]];

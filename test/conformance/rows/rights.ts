@@ -188,9 +188,10 @@ export const rightsRows: readonly Row[] = [
       ],
     },
     {
-      id: "rights.longer-namespace-covers-its-end",
+      id: "rights.longer-namespace-is-not-its-end",
       from: "rule 3",
-      steps: [["app(bar.wavi:rw)", "update:{n}.wavi@alice 1", "data:<int>"]],
+      differs: "an app for bar.wavi has bar.wavi alone, the reference gives it all of wavi",
+      steps: [["app(bar.wavi:rw)", "update:{n}.wavi@alice 1", denied]],
     },
     {
       id: "rights.unfiltered",
