@@ -40,10 +40,10 @@ export async function prove(dialogue: Dialogue, peer: AtSign, prover: Prover & {
   }
 }
 
-/** @param line `data:proof:_<id>@alice:<challenge>` */
+/** @param line `data:proof:_<id>@alice:<challenge>`, or without `data:` as the specification has it */
 function parseChallenge(line: string, atSign: AtSign): { name: string; challenge: string } {
   if (line.startsWith("error:")) throw refusalOf(line, undefined);
-  const [, id, named, challenge] = /^data:proof:(_[\w-]{1,100})(@[^:\s]+):([^:\s]+)$/.exec(line) ?? [];
+  const [, id, named, challenge] = /^(?:data:)?proof:(_[\w-]{1,100})(@[^:\s]+):([^:\s]+)$/.exec(line) ?? [];
   if (id === undefined || named !== atSign || challenge === undefined || challenge.length > maxChallengeLength) {
     throw new ProtocolError("socket", "it gave no challenge");
   }
