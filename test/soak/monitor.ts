@@ -11,20 +11,21 @@ export interface Notification {
 
 /** All that an atServer received, in its order: from its beginning on, and as it arrives. */
 export class MonitorLog implements AsyncDisposable {
-  readonly received: Notification[] = [];
+  readonly received: Notification[];
   readonly #client: AtServerClient;
   readonly #over: Promise<void>;
   #changed = Promise.withResolvers<void>();
 
-  /** @param after epoch milliseconds: only what arrived later */
-  static async open(server: AtServerProcess, after = 0): Promise<MonitorLog> {
+  /** @param received what was received before, to which is added */
+  static async open(server: AtServerProcess, received: Notification[] = []): Promise<MonitorLog> {
     const client = await server.login();
-    client.socket.write(`monitor:${after}\n`);
-    return new MonitorLog(client);
+    client.socket.write(`monitor:${received.at(-1)?.epochMillis ?? 0}\n`);
+    return new MonitorLog(client, received);
   }
 
-  private constructor(client: AtServerClient) {
+  private constructor(client: AtServerClient, received: Notification[]) {
     this.#client = client;
+    this.received = received;
     this.#over = this.#read();
   }
 

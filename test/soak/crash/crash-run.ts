@@ -1,4 +1,3 @@
-import { MonitorLog } from "../monitor.ts";
 import { Network } from "../network.ts";
 import { Random } from "../random.ts";
 import type { Run } from "../run.ts";
@@ -7,6 +6,7 @@ import { crash, type Duty } from "./crash.ts";
 import { Enrollments } from "./enrollments.ts";
 import { Inbox } from "./inbox.ts";
 import { Outbox } from "./outbox.ts";
+import { Recipient } from "./recipient.ts";
 import { Records } from "./records.ts";
 import { storeDriver } from "./store-driver.ts";
 
@@ -29,10 +29,8 @@ export interface Kept {
 export async function crashAtServer({ directory, rounds, seed, onRound }: Options): Promise<Kept> {
   using network = await Network.open(directory);
   using bob = await network.imitation("@bob");
-  await using carol = network.home("@carol").start();
-  network.list("@carol", (await carol.address("main")).port);
-  await using monitor = await MonitorLog.open(carol);
-  const duties: Duty<RunningAtServer>[] = [new Records(), new Inbox(bob), new Outbox(monitor), new Enrollments()];
+  await using carol = await Recipient.start(network);
+  const duties: Duty<RunningAtServer>[] = [new Records(), new Inbox(bob), new Outbox(carol), new Enrollments()];
   const faults = await crash({
     driver: atServerDriver(network),
     duties,

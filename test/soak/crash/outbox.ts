@@ -1,11 +1,12 @@
 import { type AtServerClient, dataOf } from "../atserver-client.ts";
-import type { MonitorLog } from "../monitor.ts";
 import type { RunningAtServer } from "./atserver-driver.ts";
 import { type Duty, type Round, untilKilled } from "./crash.ts";
+import type { Recipient } from "./recipient.ts";
 
 /** As many may wait for their delivery: a round is too short to deliver many. */
 const mostWaiting = 300;
-const deliveryMs = 60_000;
+/** How often the recipient's atServer is killed, too, while the other one runs. */
+const recipientKills = 0.2;
 
 /**
  * Notifications to another atServer, by `notify` and by updating what is shared: what was acknowledged arrives there,
@@ -15,19 +16,18 @@ export class Outbox implements Duty<RunningAtServer> {
   readonly name = "sent notifications";
   readonly faults: string[] = [];
   readonly counts = { acknowledged: 0, underWay: 0 };
-  readonly #monitor: MonitorLog;
+  readonly #recipient: Recipient;
   /** in the order of their numbers, which are their values at the recipient; acknowledged or not */
   readonly #sent: { readonly number: number; readonly id: string | undefined; acknowledged: boolean }[] = [];
   #next = 0;
-  /** how much of what the monitor received was looked at */
+  /** how much of what the recipient received was looked at */
   #seen = 0;
   #lastSeen = -1;
   /** of those in {@link #sent} */
   readonly #arrived = new Set<number>();
 
-  /** @param monitor of the recipient, @carol */
-  constructor(monitor: MonitorLog) {
-    this.#monitor = monitor;
+  constructor(recipient: Recipient) {
+    this.#recipient = recipient;
   }
 
   async check({ owner }: RunningAtServer): Promise<void> {
@@ -42,6 +42,11 @@ export class Outbox implements Duty<RunningAtServer> {
   }
 
   async work(running: RunningAtServer, round: Round): Promise<void> {
+    const restarting = round.random.chance(recipientKills) ? this.#recipient.restart() : undefined;
+    await Promise.all([restarting, this.#sendUntilKilled(running, round)]);
+  }
+
+  async #sendUntilKilled(running: RunningAtServer, round: Round): Promise<void> {
     // Its own, so that nothing but the atServer decides on the order.
     const client = await running.process.login().catch(() => undefined);
     if (client === undefined) return;
@@ -73,9 +78,9 @@ export class Outbox implements Duty<RunningAtServer> {
 
   /** Takes note of what arrived since the last time. */
   #look(): void {
-    for (; this.#seen < this.#monitor.received.length; this.#seen++) {
-      const arrived = this.#monitor.received[this.#seen];
-      const number = Number(arrived?.value);
+    const { received } = this.#recipient;
+    for (; this.#seen < received.length; this.#seen++) {
+      const number = Number(received[this.#seen]?.value);
       if (!(number > this.#lastSeen)) this.faults.push(`${number} came after ${this.#lastSeen}`);
       this.#arrived.add(number);
       this.#lastSeen = Math.max(this.#lastSeen, number);
@@ -93,8 +98,8 @@ export class Outbox implements Duty<RunningAtServer> {
   /** Waits until all that was acknowledged has arrived. */
   async #settle(): Promise<void> {
     const last = this.#sent.findLast(({ acknowledged }) => acknowledged)?.number ?? -1;
-    const arrived = await this.#monitor.until((received) => Number(received.at(-1)?.value ?? -1) >= last, deliveryMs);
-    if (!arrived) this.faults.push(`${last} did not arrive in ${deliveryMs} ms; ${this.#sent.length} wait`);
+    const arrived = await this.#recipient.until((received) => Number(received.at(-1)?.value ?? -1) >= last);
+    if (!arrived) this.faults.push(`${last} did not arrive in time; ${this.#sent.length} wait`);
     this.#look();
   }
 }

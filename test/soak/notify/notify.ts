@@ -34,6 +34,9 @@ interface Sent {
 const senders = 4;
 const pauseMs = 30;
 const lives = { long: 86_400_000, short: 1_500 } as const;
+/** What a client is told while too many wait: it was not taken. */
+const full = /^error:AT0024-/;
+const fullMs = 500;
 /** Rarely, since all that waits waits on. */
 const stalls = 0.04;
 /** For what is left when there are no faults any more; the longest pause of the sender is a minute. */
@@ -85,11 +88,12 @@ async function proxyTo(atSign: AtSign, server: AtServerProcess, caller: AtSign, 
   return proxy;
 }
 
-/** Changes the fault again and again; half of the time there is none. */
+/** Changes the fault again and again; most of the time there is none. */
 async function trouble(proxy: FaultProxy, random: Random, over: AbortSignal, tally: Tally): Promise<void> {
   while (!over.aborted) {
-    proxy.fault = random.chance(0.5) ? undefined : faultOf(random);
-    await delay(50 + random.below(400));
+    const calm = random.chance(0.5);
+    proxy.fault = calm ? undefined : faultOf(random);
+    await delay(50 + random.below(calm ? 1_500 : 300));
     tally.befallen += proxy.befallen;
   }
   proxy.fault = undefined;
@@ -124,6 +128,10 @@ async function send(
     const reply = await client.ask(
       `notify:id:${id}:ttln:${lives[life]}:isEncrypted:false:@bob:note.soak@alice:${value}`,
     );
+    if (full.test(reply)) {
+      await delay(fullMs);
+      continue;
+    }
     if (dataOf(reply) !== id) throw new Error(`the atServer said ${reply}`);
     sent.push({ id, sender, count, lives: life });
     await delay(random.below(2 * pauseMs));
