@@ -1,6 +1,6 @@
 import { type AtSign, type ErrorName, notify, ProtocolError } from "@atrium/protocol";
 import type { NotificationPlace, NotificationReads, StoredNotification } from "../store/notifications.ts";
-import type { LargeShare } from "./large.ts";
+import { isLarge, type LargeShare } from "./large.ts";
 
 export interface DeliveryParts {
   readonly store: { readonly notifications: Pick<NotificationReads, "get"> };
@@ -27,8 +27,10 @@ const refusals: ReadonlySet<ErrorName> = new Set([
   "illegal_arguments",
 ]);
 
-export function isRefusal(error: unknown): error is ProtocolError {
-  return error instanceof ProtocolError && refusals.has(error.error);
+export function isRefusal(error: unknown, { size }: NotificationPlace): boolean {
+  if (!(error instanceof ProtocolError) || !refusals.has(error.error)) return false;
+  // A small one is too long for nobody: then it was the answer.
+  return error.error !== "buffer_limit" || isLarge(size);
 }
 
 /**

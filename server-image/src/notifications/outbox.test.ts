@@ -137,6 +137,7 @@ test.each([
   ["a timeout", () => Promise.reject(new ProtocolError("timeout", "slow"))],
   ["a failed handshake", () => Promise.reject(new ProtocolError("handshake", "no"))],
   ["being blocked", () => Promise.reject(new ProtocolError("blocked", "no"))],
+  ["an answer that is too long", () => Promise.reject(new ProtocolError("buffer_limit", "too much"))],
   ["a recipient that is full", () => Promise.reject(new ProtocolError("paused", "full"))],
   ["a fault of ours", () => Promise.reject(new TypeError("x is undefined"))],
 ])("tries again after %s", async (_what, answer) => {
@@ -161,7 +162,8 @@ test.each(["invalid_syntax", "invalid_key", "unauthorized", "buffer_limit", "ill
       world.answers.delete("@bob");
       return Promise.reject(new ProtocolError(error, "no"));
     });
-    await send(store, "@bob", ["n0", "n1"]);
+    await send(store, "@bob", ["n0"], { value: "v".repeat(70_000) });
+    await send(store, "@bob", ["n1"]);
     outbox.wake();
     await calm();
     expect(world.told).toEqual(["@bob n0", "@bob n1"]);

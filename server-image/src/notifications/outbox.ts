@@ -124,7 +124,7 @@ export class Outbox implements Disposable {
     const outcome = await deliver(place).then(
       () => "delivered" as const,
       (error: unknown) => {
-        const refused = isRefusal(error);
+        const refused = isRefusal(error, place);
         log.info({ to, failures, refused, reason: String(error) }, "notification not delivered");
         return refused ? "refused" : "errored";
       },
