@@ -59,7 +59,7 @@ export function relieveMemory(
       else if (bytes >= largeBytes) collecting ??= setImmediate(now, "last-resort");
     },
     makeRoom() {
-      if (bytesUsed >= leastBytes) now("regular");
+      if (bytesUsed >= leastBytes) now("last-resort");
     },
     [Symbol.dispose]() {
       clearTimeout(timer);
