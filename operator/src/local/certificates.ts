@@ -68,7 +68,11 @@ export async function openCertificates({
   publish();
   const provided = new Map<string, { request: LeafRequest; onRenewed?: (() => void) | undefined }>();
 
+  let renewing = false;
   const renew = async () => {
+    // Two at once would both find the same certificate old.
+    if (renewing) return;
+    renewing = true;
     for (const [directory, { request, onRenewed }] of provided) {
       try {
         if (await writeLeaf(authority, directory, request, now())) onRenewed?.();
@@ -76,6 +80,7 @@ export async function openCertificates({
         log.error({ directory, error: String(error) }, "a certificate could not be renewed");
       }
     }
+    renewing = false;
   };
   const timer = setInterval(() => void renew(), checkMs).unref();
   return {
