@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import type { Given, GivenAtSign } from "./given.ts";
+import type { GivenAtSign, Named } from "./given.ts";
 
 export const help = `npm run conformance -- [options]
 
@@ -30,7 +30,7 @@ export class UsageError extends Error {}
 
 export interface Arguments {
   /** undefined: a platform of our own */
-  readonly given: Given | undefined;
+  readonly given: Named | undefined;
   readonly reference: boolean;
   readonly filter: RegExp | undefined;
   readonly list: boolean;
@@ -85,7 +85,7 @@ function parsed(args: string[]) {
 
 type Values = ReturnType<typeof parsed>;
 
-function givenOf(values: Values): Given | undefined {
+function givenOf(values: Values): Named | undefined {
   const { directory, ca, dial, platform, atsign, peer } = values;
   if (directory === undefined && platform === undefined) {
     if (atsign !== undefined || peer !== undefined) throw new UsageError("--atsign needs --directory or --platform");

@@ -10,7 +10,7 @@ const results = new Map<Row, Result>();
 // All at once, since rows wait for clocks and other atServers, and share what was set up.
 beforeAll(async () => {
   target = await startLocalTarget();
-  for (const result of await runRows(rows, target.accounts)) results.set(result.row, result);
+  for (const result of await runRows(rows, target)) results.set(result.row, result);
 }, 240_000);
 
 afterAll(async () => {

@@ -2,7 +2,7 @@ import { createDecipheriv } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { activated, addressOf } from "./local.ts";
-import type { Account, Accounts } from "./target.ts";
+import type { Account, Given } from "./target.ts";
 import type { Endpoint } from "./wire.ts";
 
 export interface GivenAtSign {
@@ -14,7 +14,7 @@ export interface GivenAtSign {
 }
 
 /** A server that runs already, and what the rows may use of it. Addresses are `host:port`, the others names of files. */
-export interface Given {
+export interface Named {
   readonly directory?: string;
   readonly ca?: string;
   readonly dial?: string;
@@ -32,21 +32,24 @@ interface Place {
 }
 
 /** Finds the atServers, and activates what is to be. */
-export async function givenAccounts(given: Given): Promise<Accounts> {
+export async function givenTarget(given: Named): Promise<Given> {
   const place = placeOf(given);
   const { self, peer, certificate, fresh } = given;
   const [carol, dave, erin] = await Promise.all(fresh.map((each) => accountOf(each, place)));
   const shown = certificate && { cert: read(certificate.cert), key: read(certificate.key) };
   return {
-    alice: await loginOf(self, place),
-    ...(peer !== undefined && { bob: { ...(await loginOf(peer, place)), certificate: shown } }),
-    ...(carol !== undefined && { carol }),
-    ...(dave !== undefined && { dave }),
-    ...(erin !== undefined && { erin }),
+    directory: place.directory,
+    accounts: {
+      alice: await loginOf(self, place),
+      ...(peer !== undefined && { bob: { ...(await loginOf(peer, place)), certificate: shown } }),
+      ...(carol !== undefined && { carol }),
+      ...(dave !== undefined && { dave }),
+      ...(erin !== undefined && { erin }),
+    },
   };
 }
 
-function placeOf({ directory = "", ca, dial, platform }: Given): Place {
+function placeOf({ directory = "", ca, dial, platform }: Named): Place {
   if (platform === undefined) {
     const { host, port } = parseAddress(directory);
     const trusted = ca === undefined ? undefined : read(ca);

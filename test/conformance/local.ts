@@ -2,12 +2,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { startPlatform } from "../kit/platform.ts";
 import { digest, rsaPair, signed } from "./proofs.ts";
-import { type Account, type Accounts, asked } from "./target.ts";
+import { type Account, asked, type Given } from "./target.ts";
 import { type Endpoint, Wire } from "./wire.ts";
 
-export interface LocalTarget extends AsyncDisposable {
-  readonly accounts: Accounts;
-}
+export interface LocalTarget extends Given, AsyncDisposable {}
 
 const timeoutMs = 10_000;
 
@@ -15,7 +13,7 @@ const timeoutMs = 10_000;
 export async function startLocalTarget(): Promise<LocalTarget> {
   const platform = await startPlatform({ atSigns: ["@alice", "@bob", "@carol", "@dave", "@erin"] });
   try {
-    const { atSigns, gateway, ca } = platform.read();
+    const { atSigns, gateway, directory, ca } = platform.read();
     const accounts = atSigns.map(({ atSign, host, activationSecret: secret }): Account => {
       const endpoint = { host: gateway.host, port: gateway.port, servername: host, ca: readFileSync(ca, "utf8") };
       const identity = join(platform.data, "tenants", atSign.slice(1), "identity");
@@ -26,6 +24,12 @@ export async function startLocalTarget(): Promise<LocalTarget> {
     if (alice === undefined || bob === undefined) throw new Error("the platform has not got the Atsigns");
     const [carol, dave, erin] = others;
     return {
+      directory: {
+        host: "127.0.0.1",
+        port: directory.port,
+        servername: directory.host,
+        ca: readFileSync(ca, "utf8"),
+      },
       accounts: {
         alice: await activated(alice),
         bob: await activated(bob),

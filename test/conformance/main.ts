@@ -1,6 +1,6 @@
 /** `npm run conformance -- …`: compares a server with the protocol, statement by statement. */
 import { help, readArguments, UsageError } from "./arguments.ts";
-import { givenAccounts } from "./given.ts";
+import { givenTarget } from "./given.ts";
 import { startLocalTarget } from "./local.ts";
 import { rows } from "./rows/index.ts";
 import { type Result, runRows } from "./run.ts";
@@ -22,11 +22,11 @@ async function main(args: string[]): Promise<number> {
       if (!options.json) print(lineOf(result));
     };
     if (options.given !== undefined) {
-      const accounts = await givenAccounts(options.given);
-      return summary(await runRows(chosen, accounts, { reference: options.reference, onResult }), options.json);
+      const target = await givenTarget(options.given);
+      return summary(await runRows(chosen, target, { reference: options.reference, onResult }), options.json);
     }
     await using local = await startLocalTarget();
-    return summary(await runRows(chosen, local.accounts, { reference: options.reference, onResult }), options.json);
+    return summary(await runRows(chosen, local, { reference: options.reference, onResult }), options.json);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     process.stderr.write(`${error.message}\n\n${help}\n`);

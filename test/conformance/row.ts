@@ -25,6 +25,7 @@ export interface Row {
  * - `peer` is the atServer of @bob, by from and pol
  * - `caller` shows the certificate of that atServer, and has said nothing
  * - `friend` is the owner of @bob and `stranger` nobody, both at the atServer of @bob
+ * - `directory` is anybody at the directory
  * - `http`, `alpn`, `tls12` and `tls13` are `anyone` with such a handshake
  * - `new`, `new2` and `new3` are nobody at the atServers of @carol, @dave and @erin, which nobody has activated
  *
@@ -32,7 +33,20 @@ export interface Row {
  */
 export type On = string;
 
-export type Step = Exchange | Ask | Repeat | Bytes | Sees | Unseen | Closes | Later | Decrypts | Members | Page | Ends;
+export type Step =
+  | Exchange
+  | Ask
+  | Repeat
+  | Bytes
+  | Sees
+  | Unseen
+  | Closes
+  | Later
+  | Decrypts
+  | Members
+  | Page
+  | Ends
+  | Crowd;
 
 /**
  * A command and its reply, without prompt: that of the connection's state must follow, in the same TLS record. A reply
@@ -63,6 +77,8 @@ export interface Bytes {
   readonly on: On;
   readonly bytes: string | Uint8Array | readonly (string | Uint8Array)[];
   readonly gives: string | null;
+  /** they must come in one TLS record */
+  readonly atOnce?: true;
 }
 
 /** A line on a monitor, sooner or later; others before it are passed over. */
@@ -108,7 +124,14 @@ export interface Ends {
 export interface Page {
   readonly on: On;
   readonly pages: string;
-  readonly are: number;
+  readonly are: number | { readonly least: number; readonly most: number };
+}
+
+/** Of so many connections more, one is told this instead of the greeting, and closed. */
+export interface Crowd {
+  readonly on: On;
+  readonly crowd: number;
+  readonly told: string;
 }
 
 /** What a client reads in a value: AES-256-CTR under the key 00…1f, PKCS#7; texts in base64. */

@@ -2,6 +2,7 @@ import { decrypted } from "./proofs.ts";
 import {
   type Ask,
   type Bytes,
+  type Crowd,
   connectionsOf,
   type Decrypts,
   type Exchange,
@@ -13,7 +14,7 @@ import {
   type Row,
   type Step,
 } from "./row.ts";
-import { type Accounts, type Line, Missing, Target } from "./target.ts";
+import { type Given, type Line, Missing, Target } from "./target.ts";
 import { type Functions, filled, matched, type Variables } from "./template.ts";
 
 export interface Result {
@@ -39,8 +40,8 @@ const recordBytes = 16_000;
 const atOnce = 12;
 
 /** Runs rows, many at the same time, those of a group in their order, and what must be alone last. */
-export async function runRows(rows: readonly Row[], accounts: Accounts, options: Options = {}): Promise<Result[]> {
-  using target = new Target(accounts);
+export async function runRows(rows: readonly Row[], given: Given, options: Options = {}): Promise<Result[]> {
+  using target = new Target(given);
   const run = async (row: Row): Promise<Result> => {
     const result = await runRow(row, target, options.reference ?? false);
     options.onResult?.(result);
@@ -125,6 +126,7 @@ async function runStep(step: Step, context: Context): Promise<void> {
   if ("decrypts" in step) return decrypts(step);
   if ("members" in step) return members(step, context);
   if ("pages" in step) return await page(step, context);
+  if ("crowd" in step) return await crowd(step, context);
   if ("ends" in step) context.line.wire.take();
   await closes(context);
 }
@@ -212,7 +214,7 @@ async function repeat({ until, is }: Repeat, context: Context): Promise<void> {
   }
 }
 
-async function bytes({ bytes: sent, gives }: Bytes, context: Context): Promise<void> {
+async function bytes({ bytes: sent, gives, atOnce: together }: Bytes, context: Context): Promise<void> {
   const { line } = context;
   line.fresh = false;
   for (const chunk of Array.isArray(sent) ? sent : [sent]) {
@@ -228,9 +230,10 @@ async function bytes({ bytes: sent, gives }: Bytes, context: Context): Promise<v
   }
   const expected = text(gives, context);
   await line.wire.until((received) => matched(expected, received.text) !== undefined, replyMs);
-  const { text: came } = line.wire.take();
+  const { text: came, records } = line.wire.take();
   const captured = matched(expected, came);
   if (captured === undefined) throw mismatch("these bytes", expected, came);
+  if (together && records.length > 1) throw new Mismatch(`answered in ${records.length} TLS records: ${shown(came)}`);
   for (const [name, value] of captured) context.variables.set(name, value);
   line.prompt = promptOf(came, line.prompt);
 }
@@ -296,7 +299,13 @@ function members({ members: name, are = {}, have = [] }: Members, context: Conte
 async function page({ on, pages, are }: Page, context: Context): Promise<void> {
   await exchange({ on, send: pages, is: "data:[<page:any>]" }, context);
   const found = JSON.parse(`[${context.variables.get("page")}]`).length;
-  if (found !== are) throw mismatch(pages, `${are} entries`, `${found}`);
+  const { least, most } = typeof are === "number" ? { least: are, most: are } : are;
+  if (found < least || found > most) throw mismatch(pages, `${least} to ${most} entries`, `${found}`);
+}
+
+async function crowd({ on, crowd: count, told }: Crowd, { target }: Context): Promise<void> {
+  const heard = await target.crowd(on, count);
+  if (heard !== told) throw mismatch(`the last of at most ${count} connections`, told, heard);
 }
 
 function decrypts({ decrypts: cipher, iv, to }: Decrypts): void {

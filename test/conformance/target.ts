@@ -19,6 +19,12 @@ export interface Account {
 /** alice and bob are activated; carol, dave and erin are not, and will be. */
 export type Accounts = Readonly<Partial<Record<Name, Account>>>;
 
+/** What the rows may use. */
+export interface Given {
+  readonly accounts: Accounts;
+  readonly directory?: Endpoint | undefined;
+}
+
 /** A row uses what the target has not got. */
 export class Missing extends Error {}
 
@@ -36,18 +42,20 @@ export interface Line extends Disposable {
 
 const timeoutMs = 10_000;
 const kinds =
-  /^(?<kind>anyone|owner|json|peer|caller|friend|stranger|new|new2|new3|app|http|alpn|tls12|tls13)(?:\((?<rights>[^)]*)\))?(?<fresh>!)?(?:#\d+)?$/;
+  /^(?<kind>anyone|owner|json|peer|caller|friend|stranger|directory|new|new2|new3|app|http|alpn|tls12|tls13)(?:\((?<rights>[^)]*)\))?(?<fresh>!)?(?:#\d+)?$/;
 
 /** Opens connections of all kinds, and keeps those that can be used again. */
 export class Target implements Disposable {
   readonly #accounts: Accounts;
+  readonly #directory: Endpoint | undefined;
   readonly #idle = new Map<string, Line[]>();
   readonly #all = new Set<Line>();
   readonly #enrollments = new Map<string, Promise<string>>();
   #signingKey: Promise<string> | undefined;
 
-  constructor(accounts: Accounts) {
+  constructor({ accounts, directory }: Given) {
     this.#accounts = accounts;
+    this.#directory = directory;
   }
 
   /** A row's text with the Atsigns that there are. */
@@ -99,6 +107,21 @@ export class Target implements Disposable {
     for (const line of this.#all) line[Symbol.dispose]();
   }
 
+  /** Opens connections, and keeps them all, until one is told something else than the greeting. */
+  async crowd(on: On, count: number): Promise<string> {
+    using all = new DisposableStack();
+    const { endpoint } = this.#account(accountOf(on));
+    for (let opened = 0; opened < count; opened++) {
+      const wire = all.use(Wire.dial(endpoint));
+      await wire.until(({ text, closed }) => closed || text !== "", timeoutMs);
+      if (wire.received.text === "@") continue;
+      await wire.until(({ closed }) => closed, timeoutMs);
+      const { text, closed } = wire.take();
+      return closed ? text : `${text} (not closed)`;
+    }
+    return "@";
+  }
+
   #account(name: Name): Account {
     return this.#accounts[name] ?? this.#lacks(name, "its address");
   }
@@ -114,11 +137,11 @@ export class Target implements Disposable {
       case "stranger":
         return this.#anonymous("bob");
       case "new":
-        return this.#fresh("carol");
       case "new2":
-        return this.#fresh("dave");
       case "new3":
-        return this.#fresh("erin");
+        return this.#fresh(accountOf(kind));
+      case "directory":
+        return this.#atDirectory();
       case "owner":
         return this.#owner("alice");
       case "friend":
@@ -149,6 +172,12 @@ export class Target implements Disposable {
   #fresh(name: Name): Promise<Line> {
     if (this.#account(name).secret === undefined) this.#lacks(name, "an activation secret");
     return this.#anonymous(name);
+  }
+
+  async #atDirectory(): Promise<Line> {
+    const endpoint = this.#directory;
+    if (endpoint === undefined) throw new Missing("the directory");
+    return lineOf(await Wire.open(endpoint, timeoutMs), "@");
   }
 
   async #caller(): Promise<Line> {
@@ -232,6 +261,18 @@ export class Target implements Disposable {
     this.give("owner", owner);
     return id;
   }
+}
+
+/** Whose atServer it is at. */
+function accountOf(on: On): Name {
+  const names: Readonly<Record<string, Name>> = {
+    new: "carol",
+    new2: "dave",
+    new3: "erin",
+    friend: "bob",
+    stranger: "bob",
+  };
+  return names[poolOf(on)] ?? "alice";
 }
 
 function poolOf(on: On): string {

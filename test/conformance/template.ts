@@ -22,6 +22,7 @@ const patterns = {
   otp: "(?=[1-9A-NP-Z]*[1-9])[1-9A-NP-Z]{6,}",
   version: '[^"\\s]+',
   item: '[^"\\n]*',
+  dns: "(?:[a-z0-9-]+\\.)+[a-z][a-z0-9-]*",
   lt: "<",
   gt: ">",
   object: "\\{[^{}\\n]*\\}",

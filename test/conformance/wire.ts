@@ -29,14 +29,19 @@ export class Wire implements Disposable {
 
   /** @throws {Error} when there is no connection within the time */
   static async open(endpoint: Endpoint, timeoutMs: number): Promise<Wire> {
-    const { host, port, servername, ca, tls, greets = true } = endpoint;
-    const wire = new Wire(connect({ host, port, servername, ...(ca !== undefined && { ca }), ...tls }));
-    if (!greets) return wire;
+    const wire = Wire.dial(endpoint);
+    if (endpoint.greets === false) return wire;
+    const { servername } = endpoint;
     await wire.until(({ text }) => text !== "", timeoutMs);
     const { text, closed } = wire.take();
     if (text === "@" && !closed) return wire;
     wire[Symbol.dispose]();
     throw new Error(`no greeting from ${servername}: ${wire.#failure?.message ?? JSON.stringify(text)}`);
+  }
+
+  /** Does not wait for anything. */
+  static dial({ host, port, servername, ca, tls }: Endpoint): Wire {
+    return new Wire(connect({ host, port, servername, ...(ca !== undefined && { ca }), ...tls }));
   }
 
   private constructor(socket: TLSSocket) {

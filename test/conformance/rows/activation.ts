@@ -168,4 +168,22 @@ export const activationRows = [
       ],
     },
   ]),
+  ...rowsOf("auth.md §4", [
+    {
+      id: "pol.refused-is-a-failed-handshake",
+      group: "alone",
+      steps: [
+        ["friend", "config:block:add:@carol", "data:success"],
+        ["new!", "from:@carol", "data:<c:challenge>"],
+        ["new!", "pkam:{app(c)}", "data:success\n@carol@"],
+        ["new!", "lookup:x.{n}@bob", "error:AT0008-Handshake failure : <some>"],
+        ["friend", "config:block:remove:@carol", "data:success"],
+        [
+          "new!",
+          "lookup:x.{n}@bob",
+          "error:AT0015-key not found : Exception: @carol:x.{n}@bob does not exist in keystore",
+        ],
+      ],
+    },
+  ]),
 ];

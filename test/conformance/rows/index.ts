@@ -1,6 +1,7 @@
 import type { Row } from "../row.ts";
 import { activationRows } from "./activation.ts";
 import { clientRows } from "./clients.ts";
+import { directoryRows } from "./directory.ts";
 import { enrollRows } from "./enroll.ts";
 import { loginRows } from "./login.ts";
 import { monitorRows } from "./monitor.ts";
@@ -29,4 +30,5 @@ export const rows: readonly Row[] = [
   ...enrollRows,
   ...rightsRows,
   ...clientRows,
+  ...directoryRows,
 ];

@@ -141,6 +141,21 @@ export const syncRows = [
       ],
     },
     {
+      id: "sync.page-by-bytes",
+      group: "alone",
+      steps: [
+        ["owner", "update:k0.{n}@alice 1", "data:<i0:int>"],
+        ["owner", "update:k1.{n}@alice {long(3000000)}", "data:<int>"],
+        ["owner", "update:k2.{n}@alice {long(3000000)}", "data:<i2:int>"],
+        ["owner", "update:k3.{n}@alice {long(3000000)}", "data:<int>"],
+        { on: "owner", pages: "sync:from:{i0}:limit:100:{n}", are: { least: 1, most: 2 } },
+        { on: "owner", pages: "sync:from:{i2}:limit:100:{n}", are: 1 },
+        ["owner", "delete:k1.{n}@alice", "data:<int>"],
+        ["owner", "delete:k2.{n}@alice", "data:<int>"],
+        ["owner", "delete:k3.{n}@alice", "data:<int>"],
+      ],
+    },
+    {
       id: "sync.app-namespace",
       steps: [
         ["owner", "update:{n}.wavi@alice 1", "data:<a:int>"],

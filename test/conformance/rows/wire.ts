@@ -243,6 +243,12 @@ export const wireRows = rowsOf("wire.md", [
     ],
   },
   {
+    id: "wire.connection-limit",
+    from: "§2, §4",
+    group: "alone",
+    steps: [{ on: "new3", crowd: 220, told: "error:AT0012-Inbound connection limit exceeded\n" }],
+  },
+  {
     id: "wire.error-owner",
     from: "§5.1",
     steps: [
