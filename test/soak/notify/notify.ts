@@ -160,9 +160,10 @@ async function settle({ alice, bob, monitor, sent, tally }: Settling): Promise<v
   checkArrivals(monitor, sent, tally.faults);
   const arrived = new Set(monitor.received.map(({ id }) => id));
   using client = await alice.login();
-  for (const { id } of sent.filter(({ id }) => !arrived.has(id))) {
+  for (const { id, lives } of sent.filter(({ id }) => !arrived.has(id))) {
     const status = dataOf(await client.ask(`notify:status:${id}`));
-    if (status === "expired") tally.expired++;
+    // Some time after it has expired, nothing is known of it any more.
+    if (status === "expired" || (status === "null" && lives === "short")) tally.expired++;
     else tally.faults.push(`${id} did not arrive, and is ${status}`);
   }
 }
