@@ -1,5 +1,6 @@
-import { connect } from "node:tls";
+import { connect, type SecureVersion } from "node:tls";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { type Pair, testCa } from "../../../test/kit/certificates.ts";
 import { TlsService } from "../../../test/kit/tls-service.ts";
 import { serverMetadata } from "../records.ts";
 import { TestNetwork } from "../testing/network.ts";
@@ -140,6 +141,24 @@ describe("from and pol", () => {
     expect(await client.ask("from:@alice")).toMatch(/^data:proof:_[\w-]+@alice:[\w-]+\n@$/);
   });
 
+  test.each(["TLSv1.2", "TLSv1.3"] as const)("believe a certificate that was shown in %s", async (version) => {
+    const { bob } = await aliceAndBob();
+    await using client = await dialled(bob, network.pairOf("@alice"), version);
+    expect(await client.ask("from:@alice")).toMatch("data:proof:");
+  });
+
+  test.each([
+    ["of an unknown authority", (host: string) => testCa().issue({ dns: [host], client: true })],
+    ["that has expired", (host: string) => network.ca.issue({ dns: [host], client: true, until: new Date(0) })],
+    ["that is for servers only", (host: string) => network.ca.issue({ dns: [host] })],
+    ["of a longer name", (host: string) => network.ca.issue({ dns: [`x.${host}`, `${host}.test`], client: true })],
+    ["with a wild card", (host: string) => network.ca.issue({ dns: [host.replace("alice", "*")], client: true })],
+  ])("refuse a certificate %s", async (_what, issue) => {
+    const { alice, bob } = await aliceAndBob();
+    await using client = await dialled(bob, issue(alice.host));
+    expect(await client.ask("from:@alice")).toBe("error:AT0401-Exception: Certificate Verification Failed\n@");
+  });
+
   test("know a caller that has moved to another host since the directory was asked", async () => {
     const { bob, asBob } = await aliceAndBob();
     await asBob.ask("lookup:x.demo@alice");
@@ -270,11 +289,12 @@ describe("an atServer that is not there, hangs or lies", () => {
 
 /** A connection of another atServer. */
 async function dialled(
-  server: { address: { host: string; port: number }; host: string },
-  pair: { certificate: string; key: string },
+  { address, host }: { address: { host: string; port: number }; host: string },
+  { certificate: cert, key }: Pair,
+  version: SecureVersion = "TLSv1.3",
 ) {
-  const { certificate: cert, key } = pair;
-  const socket = connect({ ...server.address, servername: server.host, ca: network.ca.pem, cert, key });
+  const versions = { minVersion: version, maxVersion: version };
+  const socket = connect({ ...address, ...versions, servername: host, ca: network.ca.pem, cert, key });
   socket.setEncoding("utf8");
   const read = () => new Promise<string>((resolve) => socket.once("data", (text) => resolve(String(text))));
   await read();

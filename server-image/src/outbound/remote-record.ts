@@ -23,3 +23,19 @@ export function parseRemoteRecord(payload: string, key: string, owner: AtSign, n
   if (data !== null && (typeof data !== "string" || /[\r\n]/.test(data))) throw malformed();
   return { key, value: data ?? undefined, metadata: { ...serverMetadata(owner, now), ...metadata } };
 }
+
+/**
+ * What the atServer of another atSign answered to `scan`, as it is.
+ *
+ * @throws {ProtocolError} `socket` when it is no list of names
+ */
+export function checkNames(payload: string, owner: AtSign): string {
+  let names: unknown;
+  try {
+    names = JSON.parse(payload);
+  } catch {
+    names = undefined;
+  }
+  if (Array.isArray(names) && names.every((name) => typeof name === "string")) return payload;
+  throw new ProtocolError("socket", `${owner} answered what is no list of names`);
+}

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { formatTimestamp, isHidden, ProtocolError, scan as syntax } from "@atrium/protocol";
+import { checkNames } from "../outbound/remote-record.ts";
 import { nameTest } from "../regex.ts";
 import { mayList } from "../rights/rights.ts";
 import type { Store } from "../store/store.ts";
@@ -26,7 +27,7 @@ export const scan = verb({
         : await list({ store, now, regex, prefix: "public:", shown: (key) => !key.startsWith("public:_") });
     }
     if (peer !== undefined && peer !== atSign) {
-      return await peers.askAs(peer, syntax.format({ ...(regex !== undefined && { regex }) }));
+      return checkNames(await peers.askAs(peer, syntax.format({ ...(regex !== undefined && { regex }) })), peer);
     }
     const { enrollment } = connection;
     const shown = (key: string) =>

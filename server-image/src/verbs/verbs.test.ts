@@ -372,6 +372,11 @@ describe("lookup", () => {
     expect(await owner.ask("scan:@bob")).toMatch("error:AT0008");
   });
 
+  test.each(["@", '{"a":1}', "[1]", "null"])("scan refuses %s as the names of another atSign", async (answer) => {
+    const owner = await testServer({ askAs: async () => answer }).owner();
+    expect(await owner.ask("scan:@bob")).toMatch("error:AT0004-Socket error : @bob answered what is no list of names");
+  });
+
   test("scan reads page by page", async () => {
     const { owner, server } = await filled();
     for (let i = 0; i < 2_500; i += 500) {
