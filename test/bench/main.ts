@@ -5,6 +5,7 @@
 import { parseArgs } from "node:util";
 import { onPath } from "../kit/install.ts";
 import type { Figure } from "./figure.ts";
+import { atServerIdleConnection } from "./figures/atserver-idle-connection.ts";
 import { directoryLookup } from "./figures/directory-lookup.ts";
 import { gatewayConnection } from "./figures/gateway-connection.ts";
 import { gatewayGigabyte } from "./figures/gateway-gigabyte.ts";
@@ -33,6 +34,7 @@ const figures: readonly Figure[] = [
   notifySlow,
   directoryLookup,
   idleAtServer,
+  atServerIdleConnection,
 ];
 
 /** Debian packages of the peers, by their programs. */
