@@ -64,12 +64,13 @@ function items(spans: readonly string[]): fc.Arbitrary<Items> {
 /** @param spans values of ttl and ttb, in milliseconds */
 function recordCommands(spans: readonly string[]): fc.Arbitrary<Command> {
   return fc.oneof(
-    often(6, fc.record({ verb: fc.constant("update"), key: ownKey, items: items(spans), value })),
+    often(6, fc.record({ verb: fc.constant("update"), uncommitted: rarely, key: ownKey, items: items(spans), value })),
     often(2, fc.record({ verb: fc.constant("update:meta"), key: ownKey, items: items(spans) })),
     often(
       2,
       fc.record({
         verb: fc.constant("delete"),
+        uncommitted: rarely,
         key: fc.oneof({ weight: 12, arbitrary: readKey }, protectedKey),
         force: fc.boolean(),
       }),
@@ -78,6 +79,7 @@ function recordCommands(spans: readonly string[]): fc.Arbitrary<Command> {
   );
 }
 
+const rarely = fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, fc.constant(true));
 const optional = { requiredKeys: [] };
 const often = (weight: number, arbitrary: fc.Arbitrary<Command>) => ({ weight, arbitrary });
 

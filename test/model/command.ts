@@ -16,9 +16,15 @@ export interface Key {
 export type Items = readonly (readonly [name: string, value: string])[];
 
 export type Command =
-  | { readonly verb: "update"; readonly key: Key; readonly items: Items; readonly value: string }
+  | {
+      readonly verb: "update";
+      readonly uncommitted: boolean;
+      readonly key: Key;
+      readonly items: Items;
+      readonly value: string;
+    }
   | { readonly verb: "update:meta"; readonly key: Key; readonly items: Items }
-  | { readonly verb: "delete"; readonly key: Key; readonly force: boolean }
+  | { readonly verb: "delete"; readonly uncommitted: boolean; readonly key: Key; readonly force: boolean }
   | { readonly verb: "llookup"; readonly part: Part; readonly key: Key }
   | { readonly verb: "lookup"; readonly part: Part; readonly name: string; readonly owner: string }
   | { readonly verb: "scan"; readonly hidden: boolean; readonly regex?: string }
@@ -50,11 +56,11 @@ export type Part = "" | "meta:" | "all:";
 export function textOf(command: Command, client: Client, baseId: number): string {
   switch (command.verb) {
     case "update":
-      return `update${itemsText(command.items)}:${keyText(command.key)} ${command.value}`;
+      return `update${command.uncommitted ? ":nc" : ""}${itemsText(command.items)}:${keyText(command.key)} ${command.value}`;
     case "update:meta":
       return `update:meta:${keyText(command.key)}${itemsText(command.items)}`;
     case "delete":
-      return `delete${command.force ? ":force" : ""}:${keyText(command.key)}`;
+      return `delete${command.uncommitted ? ":nc" : ""}${command.force ? ":force" : ""}:${keyText(command.key)}`;
     case "llookup":
       return `llookup:${command.part}${keyText(command.key)}`;
     case "lookup":

@@ -21,6 +21,13 @@ interface Notification {
   readonly isEncrypted: boolean;
 }
 
+interface Change {
+  readonly key: Key;
+  readonly items: Items;
+  /** not in the commit log */
+  readonly uncommitted: boolean;
+}
+
 interface Options {
   /** the last commit id that was given */
   readonly baseId: number;
@@ -99,11 +106,11 @@ export class Model {
     if (client === "anonymous" || client === "peer") return this.#runForOthers(client, command);
     switch (command.verb) {
       case "update":
-        return this.#update(client, command.key, command.items, command.value);
+        return this.#update(client, command, command.value);
       case "update:meta":
-        return this.#update(client, command.key, command.items, undefined);
+        return this.#update(client, { uncommitted: false, ...command }, undefined);
       case "delete":
-        return this.#delete(client, command.key, command.force);
+        return this.#delete(client, command);
       case "llookup": {
         const key = keyText(command.key);
         if (command.key.scope !== "public:") this.#assertGranted(client, command.key, "r");
@@ -177,7 +184,7 @@ export class Model {
 
   // Records
 
-  #update(client: Client, key: Key, items: Items, value: string | undefined): string {
+  #update(client: Client, { key, items, uncommitted }: Change, value: string | undefined): string {
     this.#assertSpans(items);
     const text = keyText(key);
     if (key.owner !== "@alice") {
@@ -190,7 +197,7 @@ export class Model {
     const previous = this.#unexpired(text);
     if (previous?.metadata.immutable === true && this.#live(text) !== undefined) throw new Refusal("AT0032");
     this.#records.set(text, { value: value ?? previous?.value, metadata: this.#merge(previous?.metadata, items) });
-    return this.#commit(text, value === undefined ? "#" : "*");
+    return uncommitted ? "-1" : this.#commit(text, value === undefined ? "#" : "*");
   }
 
   #assertSpans(items: Items): void {
@@ -231,7 +238,7 @@ export class Model {
     };
   }
 
-  #delete(client: Client, key: Key, force: boolean): string {
+  #delete(client: Client, { key, force, uncommitted }: Command & { verb: "delete" }): string {
     const text = keyText(key);
     if (text === "public:publickey@alice") {
       throw new Refusal("AT0009", client === "owner" ? `Cannot delete protected key: '${text}'` : undefined);
@@ -239,7 +246,7 @@ export class Model {
     this.#assertGranted(client, key, "rw");
     if (!force && this.#live(text)?.metadata.immutable === true) throw new Refusal("AT0032");
     this.#records.delete(text);
-    return this.#commit(text, "-");
+    return uncommitted ? "-1" : this.#commit(text, "-");
   }
 
   #commit(key: string, operation: string): string {
@@ -290,6 +297,7 @@ export class Model {
     const { baseId } = this.#options;
     return this.#log
       .filter(({ id, operation }) => id > baseId + after && !(operation === "-" && id <= baseId + skipDeletes))
+      .filter(({ key, operation }) => operation === "-" || this.#records.has(key))
       .filter(({ key }) => this.#syncs(client, key, regex, true))
       .slice(0, Math.max(1, limit))
       .map(({ id, key, operation }) => {
