@@ -83,7 +83,8 @@ export class Target implements AsyncDisposable {
     if (state === "anonymous") return await server.connect();
     if (state === "owner") return await server.login();
     if (state === "peer") return await this.#peer.connect(server);
-    this.#app ??= App.enroll(server, { namespaces: { ns: "rw", wavi: "r" } });
+    // Of a name that the fuzzer does not say: who activates an app again loses the one before.
+    this.#app ??= App.enroll(server, { appName: "fuzzer", namespaces: { ns: "rw", wavi: "r" } });
     return await (await this.#app).connect(server);
   }
 
