@@ -28,6 +28,9 @@ Prints a line per row, and ends with 0 when no row failed, with 1 when one did, 
 
 export class UsageError extends Error {}
 
+/** What was given cannot be used. */
+export class GivenError extends Error {}
+
 export interface Arguments {
   /** undefined: a platform of our own */
   readonly given: Named | undefined;

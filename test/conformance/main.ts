@@ -1,9 +1,10 @@
 /** `npm run conformance -- …`: compares a server with the protocol, statement by statement. */
-import { help, readArguments, UsageError } from "./arguments.ts";
-import { givenTarget } from "./given.ts";
+import { GivenError, help, readArguments, UsageError } from "./arguments.ts";
+import { givenTarget, type Named } from "./given.ts";
 import { startLocalTarget } from "./local.ts";
 import { rows } from "./rows/index.ts";
 import { type Result, runRows } from "./run.ts";
+import type { Given } from "./target.ts";
 
 async function main(args: string[]): Promise<number> {
   try {
@@ -22,15 +23,24 @@ async function main(args: string[]): Promise<number> {
       if (!options.json) print(lineOf(result));
     };
     if (options.given !== undefined) {
-      const target = await givenTarget(options.given);
+      const target = await usable(options.given);
       return summary(await runRows(chosen, target, { reference: options.reference, onResult }), options.json);
     }
     await using local = await startLocalTarget();
     return summary(await runRows(chosen, local, { reference: options.reference, onResult }), options.json);
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`${error.message}\n\n${help}\n`);
+    if (error instanceof UsageError) process.stderr.write(`${error.message}\n\n${help}\n`);
+    else if (error instanceof GivenError) process.stderr.write(`${error.message}\n`);
+    else throw error;
     return 2;
+  }
+}
+
+async function usable(named: Named): Promise<Given> {
+  try {
+    return await givenTarget(named);
+  } catch (cause) {
+    throw new GivenError(cause instanceof Error ? cause.message : `${cause}`, { cause });
   }
 }
 

@@ -89,6 +89,8 @@ export function ownFunctions(): Functions {
     elliptic: (name, variables) => ellipticSignature(value(name, variables)),
     ellipticKey: () => ellipticPoint(),
     aes: (bytes) => randomBytes(Number(bytes)).toString("base64"),
+    upTo: (count, variables) => "a".repeat(Number(count) - value("name", variables).length),
+    dotted: (name, variables) => value(name, variables).replace(/^./, "$&."),
     long: (count) => "a".repeat(Number(count)),
     now: (offset) => `${Date.now() + Number(offset)}`,
     day: (offset) => new Date(Date.now() + Number(offset) * 86_400_000).toISOString().slice(0, 10),

@@ -1,3 +1,5 @@
+import type { Name } from "./template.ts";
+
 /**
  * One statement of the protocol as an exchange of bytes.
  *
@@ -14,6 +16,8 @@ export interface Row {
   readonly differs?: string;
   /** rows of one group run one after the other, in their order; the others run at the same time */
   readonly group?: "alone" | "new" | "enrolled";
+  /** Atsigns that it speaks of and that must be there, besides those that its connections are for */
+  readonly needs?: readonly Name[];
   readonly steps: readonly Step[];
 }
 

@@ -85,6 +85,7 @@ async function runRow(row: Row, target: Target, reference: boolean): Promise<Res
     ...(why !== undefined && { why }),
   });
   try {
+    for (const name of row.needs ?? []) target.need(name);
     for (const on of connectionsOf(row)) lines.set(on, await target.take(on));
     for (const [index, step] of row.steps.entries()) {
       const on = "on" in step ? step.on : step[0];

@@ -107,6 +107,11 @@ export class Target implements Disposable {
     for (const line of this.#all) line[Symbol.dispose]();
   }
 
+  /** @throws {Missing} when there is no such Atsign */
+  need(name: Name): void {
+    this.#account(name);
+  }
+
   /** Opens connections, and keeps them all, until one is told something else than the greeting. */
   async crowd(on: On, count: number): Promise<string> {
     using all = new DisposableStack();

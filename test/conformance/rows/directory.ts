@@ -5,14 +5,14 @@ const unknown = "null\r\n@";
 
 /** The directory, as clients find it: client-expectations.md §2.2, directory.md §1. */
 export const directoryRows = rowsOf("directory.md §1", [
-  ...["alice\n", "alice\r\n", "@alice\n", "ALICE\n", "Alice\n"].map((line) => ({
+  ...["alice\n", "alice\r\n", "@alice\n", "{upper(name)}\n"].map((line) => ({
     id: `directory.known.${JSON.stringify(line).slice(1, -1)}`,
     steps: [{ on: "directory!", bytes: line, gives: known, atOnce: true }] as const,
   })),
   {
     id: "directory.dots-removed",
     differs: "dots are removed as everywhere else, the reference looks the name up verbatim",
-    steps: [{ on: "directory!", bytes: "al.ice\n", gives: known, atOnce: true }],
+    steps: [{ on: "directory!", bytes: "{dotted(name)}\n", gives: known, atOnce: true }],
   },
   {
     id: "directory.unknown",
@@ -42,7 +42,7 @@ export const directoryRows = rowsOf("directory.md §1", [
   },
   {
     id: "directory.in-chunks",
-    steps: [{ on: "directory!", bytes: ["ali", "ce\n"], gives: known, atOnce: true }],
+    steps: [{ on: "directory!", bytes: ["alice", "\n"], gives: known, atOnce: true }],
   },
   {
     id: "directory.exit",

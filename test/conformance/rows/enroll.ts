@@ -9,13 +9,7 @@ interface Request {
 }
 
 /** What a new app asks for; its name is the row's own. */
-export function request({
-  device = "d1",
-  namespaces = '{"wavi":"rw"}',
-  more = "",
-  key,
-  otp = "{otp}",
-}: Request = {}): string {
+function request({ device = "d1", namespaces = '{"wavi":"rw"}', more = "", key, otp = "{otp}" }: Request = {}): string {
   const passcode = otp === "" ? "" : `"otp":"${otp}",`;
   return `enroll:request:{"appName":"app-{n}","deviceName":"${device}","namespaces":${namespaces},${passcode}"encryptedAPKAMSymmetricKey":"c3lt","apkamPublicKey":"${key ?? "{appKey()}"}"${more}}`;
 }

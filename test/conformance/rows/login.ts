@@ -58,7 +58,7 @@ export const loginRows = [
     {
       id: "from.dots-removed",
       from: "keys.md §1",
-      steps: [["anyone!", "from:@al.ice", "data:<challenge>"]],
+      steps: [["anyone!", "from:@{dotted(name)}", "data:<challenge>"]],
     },
   ]),
   ...rowsOf("auth.md §1", [
@@ -239,7 +239,11 @@ export const loginRows = [
         ["anyone!", "noop:0", "data:ok"],
       ],
     },
-    { id: "from.other-with-certificate-of-another", steps: [["caller!", "from:@carol", certificateFailed]] },
+    {
+      id: "from.other-with-certificate-of-another",
+      needs: ["carol"],
+      steps: [["caller!", "from:@carol", certificateFailed]],
+    },
     { id: "from.other-with-its-certificate", steps: [["caller!", "from:@bob", "data:proof:<session>@bob:<uuid>"]] },
     { id: "from.self-with-foreign-certificate", steps: [["caller!", "from:@alice", "data:<challenge>"]] },
   ]),

@@ -185,7 +185,7 @@ export const wireRows = rowsOf("wire.md", [
   {
     id: "wire.chunked",
     from: "§3 framing",
-    steps: [{ on: "owner!", bytes: ["upd", "ate:x.{n}@ali", "ce 1", "23\n"], gives: "data:<int>\n@alice@" }],
+    steps: [{ on: "owner!", bytes: ["upd", "ate:x.{n}", "@alice 1", "23\n"], gives: "data:<int>\n@alice@" }],
   },
   {
     id: "wire.chunked-in-a-character",
@@ -222,10 +222,10 @@ export const wireRows = rowsOf("wire.md", [
     steps: [
       {
         on: "owner!",
-        bytes: ["update:x.alice_big@alice ", `{long(${10_240_000 - 26})}`, "\n"],
+        bytes: ["update:x.big@alice ", `{upTo(${10_240_000 - 15})}`, "\n"],
         gives: "data:<int>\n@alice@",
       },
-      ["owner!", "delete:x.alice_big@alice", "data:<int>"],
+      ["owner!", "delete:x.big@alice", "data:<int>"],
     ],
   },
   {
@@ -235,11 +235,11 @@ export const wireRows = rowsOf("wire.md", [
     steps: [
       {
         on: "owner!",
-        bytes: ["update:x.alice_big@alice ", `{long(${10_240_000 - 24})}`, "\n"],
+        bytes: ["update:x.big@alice ", `{upTo(${10_240_000 - 14})}`, "\n"],
         gives: `${overflow}\n@alice@`,
       },
       { on: "owner!", closes: true },
-      ["owner", "llookup:x.alice_big@alice", "error:AT0015-key not found : <any>"],
+      ["owner", "llookup:x.big@alice", "error:AT0015-key not found : <any>"],
     ],
   },
   {

@@ -157,8 +157,8 @@ export const writeRows = [
       id: "update.length-248",
       from: "/ keys.md §2",
       steps: [
-        ["owner", "update:{long(242)}@alice 1", "data:<int>"],
-        ["owner", "delete:{long(242)}@alice", "data:<int>"],
+        ["owner", "update:{upTo(247)}@alice 1", "data:<int>"],
+        ["owner", "delete:{upTo(247)}@alice", "data:<int>"],
       ],
     },
     {
@@ -167,7 +167,7 @@ export const writeRows = [
       steps: [
         [
           "owner",
-          "update:{long(243)}@alice 1",
+          "update:{upTo(248)}@alice 1",
           "error:AT0016-Invalid key : key length 249 is greater than max allowed 248 chars",
         ],
       ],
