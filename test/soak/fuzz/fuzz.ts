@@ -38,8 +38,10 @@ export async function fuzz({ directory, lines, seed, states, onProgress }: FuzzO
   const memory: number[] = [];
   let sent = 0;
   for (let block = 0; sent < lines; block++) {
-    const state = states[block % states.length] ?? "anonymous";
-    const failure = await hold(target, { state, seed: (seed + block) | 0 }, (count) => {
+    // Both follow from the seed of the block: another run that begins with it begins with the same.
+    const own = (seed + block) >>> 0;
+    const state = states[own % states.length] ?? "anonymous";
+    const failure = await hold(target, { state, seed: own | 0 }, (count) => {
       sent += count;
     });
     if (failure !== undefined) return { lines: sent, failure, memory };
@@ -68,7 +70,7 @@ async function hold(
   if (!result.failed) return undefined;
   const [conversation] = result.counterexample ?? [];
   const why = result.errorInstance instanceof Error ? result.errorInstance.message : String(result.errorInstance);
-  return `${why}\n${conversation === undefined ? "" : show(conversation)}\nseen again by --seed ${seed} (path ${result.counterexamplePath})`;
+  return `${why}\n${conversation === undefined ? "" : show(conversation)}\nperhaps seen again by --seed ${seed >>> 0} --lines 1 (path ${result.counterexamplePath})`;
 }
 
 /**
