@@ -25,6 +25,8 @@ export class AtServerClient implements Disposable {
   readonly #waiting: PromiseWithResolvers<string>[] = [];
   #failure = new Error("the atServer closed the connection");
   #over = false;
+  /** the last command */
+  #asked = "";
 
   /** @returns once the handshake is done; rejects when it fails */
   static async open({ host, port, servername, ca, certificate }: Options): Promise<AtServerClient> {
@@ -55,7 +57,8 @@ export class AtServerClient implements Disposable {
     });
     socket.setNoDelay(true);
     socket.setTimeout(silenceMs, () => {
-      if (this.#waiting.length > 0) socket.destroy(new Error(`nothing came for ${silenceMs} ms`));
+      if (this.#waiting.length === 0) return;
+      socket.destroy(new Error(`nothing came for ${silenceMs} ms after ${this.#asked.slice(0, 100)}`));
     });
   }
 
@@ -71,6 +74,7 @@ export class AtServerClient implements Disposable {
 
   /** @returns the reply to a command */
   ask(command: string): Promise<string> {
+    this.#asked = command;
     this.socket.write(`${command}\n`);
     return this.line();
   }
