@@ -168,6 +168,7 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
     inputBudget: shares.commands,
     outputBudgets: shares,
     onLarge: (bytes) => relief.used(bytes),
+    onAnswered: () => relief.answered(),
     counts,
     log,
     monotonic,

@@ -69,4 +69,30 @@ describe("memory relief", () => {
     relief.makeRoom();
     expect(collected).toBe(1);
   });
+
+  test("looks now and then at how much small commands leave, and collects when it is much", () => {
+    let collected = 0;
+    let heap = 10_000_000;
+    using relief = relieveMemory(
+      () => 0,
+      () => {
+        collected++;
+        heap = 10_000_000;
+      },
+      () => heap,
+    );
+    const answer = (times: number) => {
+      for (let i = 0; i < times; i++) relief.answered();
+    };
+    heap += 25_000_000;
+    answer(5_000);
+    expect(collected).toBe(0);
+    heap += 1_000_000;
+    answer(3_191);
+    expect(collected).toBe(0);
+    answer(1);
+    expect(collected).toBe(1);
+    answer(10_000);
+    expect(collected).toBe(1);
+  });
 });

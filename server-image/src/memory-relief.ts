@@ -1,3 +1,5 @@
+import { getHeapStatistics } from "node:v8";
+
 /** How long nothing must have happened. */
 const quietMs = 10_000;
 /** After the start, when what only the start needed can go. */
@@ -10,11 +12,17 @@ const urgentBytes = 8_388_608;
 /** Less is not worth a collection. */
 const leastBytes = 1_048_576;
 
+/** How often, in commands, to see how much the heap has grown since it was collected, and how much it may. */
+const commandsPerLook = 4_096;
+const grownBytes = 25_165_824;
+
 type Collect = (options: { type: "major"; execution: "sync"; flavor: "last-resort" | "regular" }) => void;
 
 export interface MemoryRelief extends Disposable {
   /** So much was used for one command or reply that is not small, and is no longer. */
   used(bytes: number): void;
+  /** A command was answered. Small ones leave little, but clients that do not read can send very many. */
+  answered(): void;
   /** Much is about to be used: what is left of what came before shall not be in memory beside it. */
   makeRoom(): void;
 }
@@ -29,18 +37,27 @@ export interface MemoryRelief extends Disposable {
 export function relieveMemory(
   work: () => number,
   collect: Collect | undefined = (globalThis as { gc?: Collect }).gc,
+  heapBytes = () => getHeapStatistics().used_heap_size,
 ): MemoryRelief {
   if (collect === undefined)
-    return { used: () => undefined, makeRoom: () => undefined, [Symbol.dispose]: () => undefined };
+    return {
+      used: () => undefined,
+      answered: () => undefined,
+      makeRoom: () => undefined,
+      [Symbol.dispose]: () => undefined,
+    };
   const now = (flavor: "last-resort" | "regular") => {
     clearImmediate(collecting);
     collecting = undefined;
     bytesUsed = 0;
     collect({ type: "major", execution: "sync", flavor });
+    liveBytes = heapBytes();
   };
   let collectedAt = -1;
   let seen = work();
   let bytesUsed = 0;
+  let commands = 0;
+  let liveBytes = heapBytes();
   let collecting: NodeJS.Immediate | undefined;
   const look = () => {
     const done = work();
@@ -57,6 +74,9 @@ export function relieveMemory(
       bytesUsed += bytes;
       if (bytesUsed >= urgentBytes) now("regular");
       else if (bytes >= largeBytes) collecting ??= setImmediate(now, "last-resort");
+    },
+    answered() {
+      if (++commands % commandsPerLook === 0 && heapBytes() - liveBytes > grownBytes) now("regular");
     },
     makeRoom() {
       if (bytesUsed >= leastBytes) now("last-resort");

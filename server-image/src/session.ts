@@ -22,6 +22,8 @@ export interface SessionParts {
   readonly outputBudgets: { readonly owner: ByteBudget; readonly others: ByteBudget };
   /** is told when the memory of a command or reply that is not small is no longer needed */
   readonly onLarge: (bytes: number) => void;
+  /** is told of each command that was answered */
+  readonly onAnswered: () => void;
   readonly counts: Counts;
   readonly log: Log;
   readonly monotonic: () => number;
@@ -356,6 +358,7 @@ export class Session {
   /** The memory of the command can be used by the next one. */
   #answered(): void {
     this.#released(this.#intake.release());
+    this.#parts.onAnswered();
     this.#lastActiveMs = this.#parts.monotonic();
   }
 

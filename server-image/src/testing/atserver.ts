@@ -143,6 +143,7 @@ export function testServer({
     inputBudget: new LineBudget(heldBytes, limits.maxLineBytes ?? defaultLimits.maxLineBytes),
     outputBudgets: { owner: new ByteBudget(heldBytes), others: new ByteBudget(heldBytes) },
     onLarge: () => undefined,
+    onAnswered: () => undefined,
     counts: new Counts(),
     log,
     monotonic,
