@@ -417,6 +417,27 @@ export const enrollRows = [
       ],
     },
     {
+      id: "enroll.revoke-leaves-others",
+      steps: [
+        ...granted(),
+        ["app(wavi:rw)", "noop:0", "data:ok"],
+        ["owner", `enroll:revoke:${hasId}`, "data:<some>"],
+        ["app(wavi:rw)", "noop:0", "data:ok"],
+        ["owner", "noop:0", "data:ok"],
+      ],
+    },
+    {
+      id: "enroll.revoke-ends-monitor",
+      steps: [
+        ...granted(),
+        ...loggedIn("anyone!"),
+        ["anyone!", "monitor ^none{n}$", ""],
+        { on: "anyone!", sees: 'notification: {"id":"-1",<any>' },
+        ["owner", `enroll:revoke:${hasId}`, "data:<some>"],
+        { on: "anyone!", ends: true },
+      ],
+    },
+    {
       id: "enroll.revoke-self",
       differs: "AT0031",
       steps: [
@@ -522,6 +543,20 @@ export const enrollRows = [
           "error:AT0011-Internal server exception : Client not allowed to not store semi permanent pass code",
         ],
         { on: "app(wavi:rw)!", closes: true },
+      ],
+    },
+    {
+      id: "otp.put-by-manager",
+      group: "alone",
+      steps: [["app(__manage:rw)", "otp:put:XYZ789", "data:ok"]],
+    },
+    {
+      id: "otp.put-replaces",
+      group: "alone",
+      steps: [
+        ["owner", "otp:put:FIRST1", "data:ok"],
+        ["owner", "otp:put:SECND2", "data:ok"],
+        ["anyone!", request({ otp: "SECND2" }), pending],
       ],
     },
     { id: "otp.put-short", steps: [["owner", "otp:put:ABC", "error:AT0003-<some>"]] },

@@ -192,6 +192,13 @@ export const loginRows = [
       ],
     },
     {
+      id: "pkam.spellings-in-any-case",
+      steps: [
+        ["anyone!", "from:@alice", "data:<c:challenge>"],
+        ["anyone!", "pkam:signingalgo:RSA2048:hashingalgo:SHA256:{pkam(c)}", "data:success\n@alice@"],
+      ],
+    },
+    {
       id: "pkam.empty",
       steps: [["anyone!", "pkam:", "error:AT0003-Exception: Invalid syntax. <any>"]],
     },

@@ -65,6 +65,7 @@ export const otherRows = [
       differs: "AT0003 instead of error:null:…",
       steps: [["owner", "stats:99", "error:AT0003-<some>"]],
     },
+    { id: "stats.regex-after-another-id", steps: [["owner", "stats:1:abc", "error:AT0003-<some>"]] },
     { id: "stats.no-number", steps: [["owner", "stats:x", "error:AT0003-<some>"]] },
     {
       id: "stats.bad-regex",
@@ -131,6 +132,22 @@ export const otherRows = [
         ["owner", "config:block:add:@alice", "data:success"],
         ["owner", "config:block:show", "data:null"],
         ["anyone!", "from:@alice", "data:<challenge>"],
+      ],
+    },
+    {
+      id: "config.block-remove-unknown",
+      group: "alone",
+      steps: [["owner", "config:block:remove:@dave", "data:success"]],
+    },
+    {
+      id: "config.block-same-twice",
+      group: "alone",
+      steps: [
+        ["owner", "config:block:add:@dave", "data:success"],
+        ["owner", "config:block:add:@dave", "data:success"],
+        ["owner", "config:block:show", 'data:["@dave"]'],
+        ["owner", "config:block:remove:@dave", "data:success"],
+        ["owner", "config:block:show", "data:null"],
       ],
     },
     {

@@ -1,4 +1,4 @@
-import { rowsOf } from "../row.ts";
+import { type Row, rowsOf } from "../row.ts";
 
 const metadata =
   '{"createdBy":"@alice","updatedBy":"@alice","createdAt":"<date>","updatedAt":"<date>","status":"active","version":"0","isBinary":"false","isEncrypted":"false"}';
@@ -11,7 +11,8 @@ const many = (count: number) =>
   );
 
 /** sync:from: verbs.md, notifications-and-sync.md §6 and §7; batch: verbs.md. */
-export const syncRows = [
+export const syncRows: readonly Row[] = [
+  // Alone: shared keys and public names without namespace, of whichever row, are on every page.
   ...rowsOf("notifications-and-sync.md §7", [
     {
       id: "sync.entry",
@@ -73,7 +74,6 @@ export const syncRows = [
     },
     {
       id: "sync.up-to-date",
-      group: "alone",
       steps: [
         ["owner", "update:a.{n}@alice 1", "data:<a:int>"],
         ["owner", "sync:from:{a}:limit:100", "data:[]"],
@@ -141,8 +141,40 @@ export const syncRows = [
       ],
     },
     {
+      id: "sync.shared-keys-always-included",
+      steps: [
+        ["owner", "update:fence.{n}@alice 1", "data:<a:int>"],
+        ["owner", "update:shared_key.x{n}@alice 1", "data:<id:int>"],
+        [
+          "owner",
+          "sync:from:{a}:limit:100:^none{n}$",
+          'data:[<any>{"atKey":"shared_key.x{n}@alice",<any>"commitId":{id},<any>]',
+        ],
+      ],
+    },
+    {
+      id: "sync.app-gets-what-has-no-namespace",
+      steps: [
+        ["owner", "update:fence.{n}@alice 1", "data:<a:int>"],
+        ["owner", "update:plain{n}@alice 1", "data:<int>"],
+        ["app(wavi:r)", "sync:from:{a}:limit:100:{n}", 'data:[<any>{"atKey":"plain{n}@alice",<any>]'],
+      ],
+    },
+    {
+      id: "sync.app-manage-gets-all",
+      steps: [
+        ["owner", "update:fence.{n}@alice 1", "data:<a:int>"],
+        ["owner", "update:{n}.buzz@alice 1", "data:<int>"],
+        ["app(__manage:rw)", "sync:from:{a}:limit:100:{n}.buzz", 'data:[<any>{"atKey":"{n}.buzz@alice",<any>]'],
+        ["app(*:r)", "sync:from:{a}:limit:100:{n}.buzz", 'data:[<any>{"atKey":"{n}.buzz@alice",<any>]'],
+      ],
+    },
+    {
+      id: "sync.enrolment-records-never",
+      steps: [["owner", "stats:3:new.enrollments", 'data: [{"id":"3","name":"lastCommitID","value":"null"}]']],
+    },
+    {
       id: "sync.page-by-bytes",
-      group: "alone",
       steps: [
         ["owner", "update:k0.{n}@alice 1", "data:<i0:int>"],
         ["owner", "update:k1.{n}@alice {long(3000000)}", "data:<int>"],
@@ -194,7 +226,7 @@ export const syncRows = [
     },
     { id: "sync.bad-number", steps: [["owner", "sync:from:x:limit:10", "error:AT0003-<some>"]] },
     { id: "sync.bad-regex", steps: [["owner!", "sync:from:0:limit:10:(", "error:AT0011-<some>"]] },
-  ]),
+  ]).map((row) => ({ ...row, group: "alone" as const })),
   ...rowsOf("notifications-and-sync.md §6", [
     {
       id: "commit.one-entry-per-key",
