@@ -369,6 +369,19 @@ export const readRows = [
       ],
     },
     {
+      id: "lookup.reference-all-and-meta",
+      steps: [
+        ["owner", "update:public:y.{n}@alice there", "data:<int>"],
+        ["owner", "update:public:x.{n}@alice atsign://y.{n}@alice", "data:<int>"],
+        [
+          "anyone",
+          "lookup:all:x.{n}@alice",
+          'data:{"key":"<item>","data":"there","metaData":{"createdBy":"@alice",<any>}}',
+        ],
+        ["anyone", "lookup:meta:x.{n}@alice", 'data:{"createdBy":"@alice",<any>}'],
+      ],
+    },
+    {
       id: "lookup.reference-unresolved",
       steps: [
         ["owner", "update:public:x.{n}@alice atsign://none.{n}@alice", "data:<int>"],
