@@ -1,6 +1,6 @@
 /** The bounds of a connection. All times in milliseconds. */
 export interface Limits {
-  /** of a command from the owner, its newline included */
+  /** of a command from the owner, and from other atServers (whose notifications may be large), its newline included */
   readonly maxLineBytes: number;
   /**
    * Of any other command: none that anybody may send is longer. Also what a connection may hold without a share of the
