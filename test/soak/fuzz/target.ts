@@ -16,6 +16,8 @@ const asInTheImage = {
 };
 /** All commands of a conversation together take less. */
 const patienceMs = 10_000;
+/** Of the reply to the last line. */
+const maxReplyBytes = 400;
 
 /** An atServer that is spoken to, in any state a connection may have; started anew after it ended. */
 export class Target implements AsyncDisposable {
@@ -97,8 +99,10 @@ export class Target implements AsyncDisposable {
     let end = "";
     socket.on("data", (chunk: Buffer) => {
       chunks.push(chunk);
-      end = `${end}${chunk.toString("latin1")}`.slice(-400);
+      end += chunk.toString("latin1");
+      // What is pushed may follow it.
       if (lastReply.test(end)) over.resolve(false);
+      end = end.slice(-maxReplyBytes);
     });
     socket.once("close", () => over.resolve(true));
     for (const piece of piecesOf(conversation)) socket.write(piece);
