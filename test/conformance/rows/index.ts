@@ -1,9 +1,11 @@
 import type { Row } from "../row.ts";
 import { activationRows } from "./activation.ts";
+import { cachingRows } from "./caching.ts";
 import { clientRows } from "./clients.ts";
 import { directoryRows } from "./directory.ts";
 import { enrollRows } from "./enroll.ts";
 import { loginRows } from "./login.ts";
+import { metadataRows } from "./metadata.ts";
 import { monitorRows } from "./monitor.ts";
 import { notifyRows } from "./notify.ts";
 import { otherRows } from "./others.ts";
@@ -22,10 +24,12 @@ export const rows: readonly Row[] = [
   ...activationRows,
   ...readRows,
   ...writeRows,
+  ...metadataRows,
   ...scanRows,
   ...otherRows,
   ...notifyRows,
   ...monitorRows,
+  ...cachingRows,
   ...syncRows,
   ...enrollRows,
   ...rightsRows,
