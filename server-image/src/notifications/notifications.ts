@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
-import type { AtSign, MetadataChange } from "@atrium/protocol";
+import { type AtSign, type MetadataChange, ProtocolError } from "@atrium/protocol";
 import type { Log } from "@atrium/runtime/log.ts";
 import type { ByteBudget } from "../byte-budget.ts";
 import type { Connection } from "../connection.ts";
 import type { NewNotification } from "../store/notifications.ts";
 import type { Store, Transaction } from "../store/store.ts";
+import { Turns } from "../turns.ts";
 import { assertRoom, lifeOf } from "./bounds.ts";
 import { type DeliveryParts, deliver } from "./delivery.ts";
 import { LargeShare } from "./large.ts";
@@ -51,7 +52,11 @@ export interface NotificationsOptions {
 export class Notifications implements AsyncDisposable {
   readonly #options: Pick<NotificationsOptions, "atSign" | "now">;
   readonly #outbox: Outbox;
-  readonly #replies: LargeShare;
+  readonly #lists = new Turns({
+    places: 1,
+    waitMs: 30_000,
+    refusal: () => new ProtocolError("paused", "too many large replies", { closes: false }),
+  });
   readonly #monitors: Monitors;
   readonly #sweep: NotificationSweep;
 
@@ -60,8 +65,8 @@ export class Notifications implements AsyncDisposable {
     this.#options = options;
     const delivery = { store, peers, large: new LargeShare(budgets.deliveries, onLarge) };
     this.#outbox = new Outbox({ store, deliver: (place) => deliver(place, delivery), log, now });
-    this.#replies = new LargeShare(budgets.owner, onLarge);
-    this.#monitors = new Monitors({ atSign, store, large: this.#replies, endConnections, log, now });
+    const large = new LargeShare(budgets.owner, onLarge);
+    this.#monitors = new Monitors({ atSign, store, large, endConnections, log, now });
     this.#sweep = sweepNotifications({ store, log, now });
   }
 
@@ -135,9 +140,15 @@ export class Notifications implements AsyncDisposable {
     return this.#monitors.watch(connection, wish);
   }
 
-  /** Room for a large reply while it is put together; see {@link LargeShare}. */
-  roomForReply(bytes: number): Disposable | Promise<Disposable | undefined> {
-    return this.#replies.take(bytes);
+  /**
+   * Long lists are put together one after the other. No share of the memory for replies is taken meanwhile: a reply waits
+   * for that itself, and while it holds some it may have to be put together again.
+   *
+   * @returns what ends the turn
+   * @throws {ProtocolError} `paused` when it did not come in time
+   */
+  listTurn(): Promise<Disposable> {
+    return this.#lists.take();
   }
 
   get monitors(): number {

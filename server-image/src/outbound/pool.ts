@@ -1,8 +1,8 @@
 import { ProtocolError } from "@atrium/protocol";
 import { type Address, formatAddress } from "@atrium/runtime/config.ts";
+import { Turns } from "../turns.ts";
 import type { Dial } from "./dial.ts";
 import { Dialogue, type LargeReplies } from "./dialogue.ts";
-import { Turns } from "./turns.ts";
 
 /** How a connection is used that is not like any other to the same address. */
 export interface Manner {
@@ -105,7 +105,8 @@ export class Pool implements AsyncDisposable {
     let turns = this.#turns.get(address);
     if (turns === undefined) {
       const { perAddress: places, turnMs: waitMs } = this.#limits;
-      turns = new Turns({ places, waitMs });
+      const refusal = () => new ProtocolError("outbound_limit", "too many wait for the same atServer");
+      turns = new Turns({ places, waitMs, refusal });
       this.#turns.set(address, turns);
     }
     return turns;

@@ -19,8 +19,7 @@ export const notifyList = verb({
     // All that fits into a small reply, then in its turn the rest.
     const found = await collect(smallCharacters, params, parts, connection);
     if (found !== undefined) return replyOf(found);
-    using room = await parts.notifications.roomForReply(maxCharacters);
-    if (room === undefined) throw new ProtocolError("paused", "too many large replies", { closes: false });
+    using _turn = await parts.notifications.listTurn();
     const all = await collect(maxCharacters, params, parts, connection);
     if (all !== undefined) return replyOf(all);
     throw new ProtocolError("illegal_arguments", "too many notifications: ask for some days, or by an expression");

@@ -1,10 +1,12 @@
-import { ProtocolError } from "@atrium/protocol";
+import type { ProtocolError } from "@atrium/protocol";
 
 interface Options {
   /** that may be taken at the same time */
   readonly places: number;
   /** how long to wait for one */
   readonly waitMs: number;
+  /** what is thrown then */
+  readonly refusal: () => ProtocolError;
 }
 
 /** Places at something of which only so many may be used at a time; who comes later waits for a turn, in order. */
@@ -24,7 +26,7 @@ export class Turns {
 
   /**
    * @returns what gives the place back
-   * @throws {ProtocolError} `outbound_limit` when the turn did not come in time
+   * @throws {ProtocolError} the refusal, when the turn did not come in time
    */
   async take(): Promise<Disposable> {
     if (this.#taken < this.#options.places) this.#taken++;
@@ -40,7 +42,7 @@ export class Turns {
       };
       const timer = setTimeout(() => {
         this.#waiting.delete(granted);
-        reject(new ProtocolError("outbound_limit", "too many wait for the same atServer"));
+        reject(this.#options.refusal());
       }, this.#options.waitMs);
       this.#waiting.add(granted);
     });
