@@ -2,7 +2,8 @@ import { expect, test } from "@jest/globals";
 import { testServer } from "../testing/atserver.ts";
 
 test("a list that is longer than a small reply is answered at once, to several at a time", async () => {
-  const server = testServer();
+  // As much memory for replies as the longest takes.
+  const server = testServer({ heldBytes: 10_240_000 });
   await server.store.write((tx) => {
     for (let index = 0; index < 300; index++) {
       tx.notifications.add(

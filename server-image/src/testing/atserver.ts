@@ -93,11 +93,12 @@ export function testServer({
   const endConnections: Parts["endConnections"] = (test) => {
     for (const session of sessions) if (test(session.connection)) session.end();
   };
+  const outputBudgets = { owner: new ByteBudget(heldBytes), others: new ByteBudget(heldBytes) };
   const notifications = new Notifications({
     atSign,
     store,
     peers: { askAs },
-    budgets: { deliveries: new ByteBudget(heldBytes), owner: new ByteBudget(heldBytes) },
+    budgets: { deliveries: new ByteBudget(heldBytes), owner: outputBudgets.owner },
     onLarge: () => undefined,
     endConnections,
     log,
@@ -141,7 +142,7 @@ export function testServer({
     dispatcher,
     limits: { ...defaultLimits, lingerMs: 200, ...limits },
     inputBudget: new LineBudget(heldBytes, limits.maxLineBytes ?? defaultLimits.maxLineBytes),
-    outputBudgets: { owner: new ByteBudget(heldBytes), others: new ByteBudget(heldBytes) },
+    outputBudgets,
     onLarge: () => undefined,
     onAnswered: () => undefined,
     counts: new Counts(),
