@@ -2,7 +2,8 @@
  * How many instructions a regular expression becomes, about: counted repetitions are written out, so that a short
  * expression can take hundreds of megabytes.
  *
- * @param regex need not be valid
+ * @param regex as the engine reads it; need not be valid. One that quotes has no bound: what follows could not be told from
+ *   what is quoted
  */
 export function programSize(regex: string): number {
   const groups: number[] = [];
@@ -16,6 +17,7 @@ export function programSize(regex: string): number {
   for (let at = 0; at < regex.length; ) {
     const [token = regex.charAt(at), repetition, least, most] = match(regex, at);
     at += token.length;
+    if (token === "\\Q") return Number.POSITIVE_INFINITY;
     if (repetition !== undefined) {
       const count = Math.max(Number(least), Number(most ?? least) || 0);
       size += last * Math.max(0, count - 1);
