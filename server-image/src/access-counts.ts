@@ -11,6 +11,7 @@ export class AccessCounts {
   readonly #owner: AtSign;
   readonly #now: () => number;
   #lastLoginMs: number | undefined;
+  #lastPkamMs: number | undefined;
 
   constructor({ owner, now }: { owner: AtSign; now: () => number }) {
     this.#owner = owner;
@@ -20,6 +21,11 @@ export class AccessCounts {
   /** Someone said who they are. */
   login(atSign: AtSign): void {
     if (atSign === this.#owner) this.#lastLoginMs = this.#now();
+  }
+
+  /** The owner, or an app, let itself in by a signature. */
+  pkam(): void {
+    this.#lastPkamMs = this.#now();
   }
 
   /** The atServer of another atSign showed that it is. */
@@ -38,6 +44,11 @@ export class AccessCounts {
   /** epoch milliseconds */
   get lastLoginMs(): number | undefined {
     return this.#lastLoginMs;
+  }
+
+  /** epoch milliseconds */
+  get lastPkamMs(): number | undefined {
+    return this.#lastPkamMs;
   }
 
   /** The keys that were looked up most, with how often, the first one most. */

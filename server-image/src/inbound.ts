@@ -4,6 +4,7 @@ import type { Connection, ShownCertificate } from "./connection.ts";
 import type { HttpParts } from "./http/endpoint.ts";
 import { HttpConnection } from "./http/http-connection.ts";
 import type { WebSocketStream } from "./http/web-socket-stream.ts";
+import type { InboundSummary } from "./inbound-statistics.ts";
 import { Reaper } from "./reaper.ts";
 import { Session, type SessionParts } from "./session.ts";
 import type { Store } from "./store/store.ts";
@@ -65,6 +66,13 @@ export class Inbound {
 
   get size(): number {
     return this.#connections.size;
+  }
+
+  summary(): InboundSummary[] {
+    return Array.from(this.#connections, ({ connection, createdMs, lastActiveMs }) => {
+      const { state } = connection;
+      return { state, peer: state === "peer" ? connection.peer : undefined, createdMs, lastActiveMs };
+    });
   }
 
   /** @param socket whose handshake is done */

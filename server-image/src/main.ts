@@ -19,6 +19,7 @@ import type { Identity } from "./identity/identity.ts";
 import { defaultLimits } from "./limits.ts";
 import { relieveMemory } from "./memory-relief.ts";
 import { metricsText } from "./metrics.ts";
+import { NewestCommits } from "./newest-commits.ts";
 import { Notifications } from "./notifications/notifications.ts";
 import { BriefRecords } from "./outbound/brief-records.ts";
 import { dialer } from "./outbound/dial.ts";
@@ -149,6 +150,8 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
     identity: files,
     blockList,
     access,
+    newestCommits: new NewestCommits(store),
+    inbound: () => server?.summary() ?? [],
     connections,
     endConnections,
     log,

@@ -4,6 +4,7 @@ import type { Address } from "@atrium/runtime/config.ts";
 import type { Connection } from "./connection.ts";
 import type { Identity } from "./identity/identity.ts";
 import { Inbound, type InboundParts, protocols } from "./inbound.ts";
+import type { InboundSummary } from "./inbound-statistics.ts";
 
 interface Options extends InboundParts {
   readonly listen: Address;
@@ -15,6 +16,8 @@ interface Options extends InboundParts {
 export interface AtServer extends AsyncDisposable {
   readonly address: Address;
   readonly connections: number;
+  /** of all connections */
+  summary(): InboundSummary[];
   /** Closes the connections for which `test` holds. */
   endConnections(test: (connection: Connection) => boolean): void;
 }
@@ -62,6 +65,9 @@ export async function serve({
     address,
     get connections() {
       return inbound.size;
+    },
+    summary() {
+      return inbound.summary();
     },
     endConnections(test) {
       inbound.end(test);

@@ -61,6 +61,7 @@ export class Session {
   #largeAllowed = false;
   #inputEnded = false;
   #ending = false;
+  readonly createdMs: number;
   #lastActiveMs: number;
   #linger: NodeJS.Timeout | undefined;
   #lingerMs: number;
@@ -69,7 +70,8 @@ export class Session {
     const { limits, monotonic, dispatcher, log } = parts;
     this.#socket = socket;
     this.#parts = parts;
-    this.#lastActiveMs = monotonic();
+    this.createdMs = monotonic();
+    this.#lastActiveMs = this.createdMs;
     this.#lingerMs = limits.lingerMs;
     this.#writer = new ReplyWriter(socket, limits);
     const session = this;

@@ -21,6 +21,7 @@ export class HttpConnection {
   /** Nobody logs in here. */
   readonly connection = { state: "anonymous" } as const;
   readonly socket: TLSSocket;
+  readonly createdMs: number;
   /** A reserved place is lost then. */
   readonly loginDueMs: number | undefined;
   readonly #monotonic: () => number;
@@ -36,6 +37,7 @@ export class HttpConnection {
     this.loginDueMs = loginDueMs;
     this.#monotonic = monotonic;
     this.#onDue = onDue;
+    this.createdMs = monotonic();
     this.#waitForRequest();
   }
 

@@ -16,6 +16,7 @@ import { requested } from "../enrollment/request.ts";
 import type { Certificates } from "../identity/identity.ts";
 import { defaultLimits, type Limits } from "../limits.ts";
 import { LineBudget } from "../line-budget.ts";
+import { NewestCommits } from "../newest-commits.ts";
 import { Notifications } from "../notifications/notifications.ts";
 import { BriefRecords } from "../outbound/brief-records.ts";
 import { PeerKeys } from "../outbound/peer-keys.ts";
@@ -130,6 +131,14 @@ export function testServer({
     peerKeys: new PeerKeys({ atSign, store, now }),
     proofs,
     challenges: new BriefRecords(monotonic),
+    newestCommits: new NewestCommits(store),
+    inbound: () =>
+      Array.from(sessions, ({ connection: { state, peer }, createdMs, lastActiveMs }) => ({
+        state,
+        peer,
+        createdMs,
+        lastActiveMs,
+      })),
     connections: () => ({ inbound: 1, outbound: 0 }),
     endConnections,
     log,

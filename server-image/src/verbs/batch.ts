@@ -1,12 +1,19 @@
 import { errors, ProtocolError, batch as syntax, verbOf } from "@atrium/protocol";
 import type { Connection } from "../connection.ts";
 import { asProtocolError } from "../faults.ts";
+import { Pace } from "../pace.ts";
 import { type Parts, type Reply, verb } from "./verb.ts";
 
 /** What changes the connection itself, or is not answered by data, has no place in a list of answers. */
 const excluded: ReadonlySet<string> = new Set(["from", "cram", "pkam", "pol", "monitor", "batch", "enroll", "noop"]);
 /** They may wait for the disk together; whatever follows them sees what they wrote. */
 const writing: ReadonlySet<string> = new Set(["update", "update:meta", "delete"]);
+/** More that wait together would keep the writes of other connections waiting, and gain nothing. */
+const maxTogether = 128;
+/** Of answers that are not small: what clients accept, less what all small answers of the longest batch may take. */
+const maxLargeBytes = 8_000_000;
+/** What tells that something was written is much shorter. */
+const smallLength = 150;
 
 type Response = { readonly data: string | null } | { readonly error_code: string; readonly error_message: string };
 
@@ -15,15 +22,53 @@ export const batch = verb({
   syntax,
   allow: ["owner"],
   async handle({ entries }, parts, connection) {
-    const responses: Promise<Response>[] = [];
-    for (const { command } of entries) {
-      if (!writing.has(verbOf(command) ?? "")) await Promise.all(responses);
-      responses.push(respond(command, parts, connection));
+    const answers = new Answers();
+    const pace = new Pace();
+    let together: Promise<void>[] = [];
+    for (const { id, command } of entries) {
+      const writes = writing.has(verbOf(command) ?? "");
+      if (!writes || together.length === maxTogether) {
+        await Promise.all(together);
+        together = [];
+      }
+      const answer = answers.next(id);
+      const answered = respond(command, parts, connection).then(answer);
+      if (writes) together.push(answered);
+      else await answered;
+      const pause = pace.next();
+      if (pause !== undefined) await pause;
     }
-    const answered = await Promise.all(responses);
-    return JSON.stringify(entries.map(({ id }, index) => ({ id, response: answered[index] })));
+    await Promise.all(together);
+    return answers.text;
   },
 });
+
+/** The answers in their order, as one text that does not outgrow a reply. */
+class Answers {
+  readonly #texts: string[] = [];
+  #largeBytes = 0;
+
+  get text(): string {
+    return `[${this.#texts.join(",")}]`;
+  }
+
+  /** @returns what takes the next answer, at any time */
+  next(id: number): (response: Response) => void {
+    const at = this.#texts.push("") - 1;
+    return (response) => {
+      this.#texts[at] = `{"id":${id},"response":${this.#fitting(response)}}`;
+    };
+  }
+
+  #fitting(response: Response): string {
+    const text = JSON.stringify(response);
+    if (text.length <= smallLength) return text;
+    const bytes = Buffer.byteLength(text);
+    if (this.#largeBytes + bytes > maxLargeBytes) return JSON.stringify(failure("buffer_limit"));
+    this.#largeBytes += bytes;
+    return text;
+  }
+}
 
 /** Never rejects. */
 async function respond(command: string, { run, log }: Parts, connection: Connection): Promise<Response> {
@@ -31,9 +76,13 @@ async function respond(command: string, { run, log }: Parts, connection: Connect
     const name = verbOf(command);
     if (name === undefined || excluded.has(name)) throw new ProtocolError("invalid_syntax", "not in a batch");
     const reply: Reply = await run(command.trim(), connection);
-    return { data: typeof reply === "object" ? null : reply };
+    return { data: typeof reply === "object" ? null : reply.trim() };
   } catch (error) {
-    const { code, text } = errors[asProtocolError(error, log).error];
-    return { error_code: code, error_message: text };
+    return failure(asProtocolError(error, log).error);
   }
+}
+
+function failure(error: keyof typeof errors): Response {
+  const { code, text } = errors[error];
+  return { error_code: code, error_message: text };
 }

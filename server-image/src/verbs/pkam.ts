@@ -19,6 +19,7 @@ export const pkam = verb({
       throw new ProtocolError("unauthenticated", detail);
     }
     connection.becomeOwner(key.enrollment);
+    parts.access.pkam();
     if (key.enrollment !== undefined) enrollments.endWithExpiry(connection, key.enrollment);
     return "success";
   },

@@ -1,6 +1,6 @@
-import { setImmediate as turn } from "node:timers/promises";
 import { formatTimestamp, isHidden, ProtocolError, scan as syntax } from "@atrium/protocol";
 import { checkNames } from "../outbound/remote-record.ts";
+import { Pace } from "../pace.ts";
 import { nameTest } from "../regex.ts";
 import { mayList } from "../rights/rights.ts";
 import type { Store } from "../store/store.ts";
@@ -18,13 +18,14 @@ export const scan = verb({
   syntax,
   allow: ["anonymous", "owner", "peer"],
   async handle({ showHidden, atSign: peer, commitLog, regex }, { atSign, store, peers, now }, connection) {
+    const pace = new Pace(connection);
     if (connection.state !== "owner") {
       if (peer !== undefined) {
         throw new ProtocolError("unauthenticated", "Scan to another atSign cannot be performed without auth");
       }
       return connection.state === "peer"
-        ? await list({ store, now, regex, prefix: `${connection.peer}:`, shown: () => true })
-        : await list({ store, now, regex, prefix: "public:", shown: (key) => !key.startsWith("public:_") });
+        ? await list({ store, now, pace, regex, prefix: `${connection.peer}:`, shown: () => true })
+        : await list({ store, now, pace, regex, prefix: "public:", shown: (key) => !key.startsWith("public:_") });
     }
     if (peer !== undefined && peer !== atSign) {
       return checkNames(await peers.askAs(peer, syntax.format({ ...(regex !== undefined && { regex }) })), peer);
@@ -32,25 +33,28 @@ export const scan = verb({
     const { enrollment } = connection;
     const shown = (key: string) =>
       !isHidden(key, showHidden) && (enrollment === undefined || mayList(enrollment.namespaces, key));
-    return commitLog ? await listLog({ store, regex, shown }) : await list({ store, now, regex, prefix: "", shown });
+    return commitLog
+      ? await listLog({ store, pace, regex, shown })
+      : await list({ store, now, pace, regex, prefix: "", shown });
   },
 });
 
 /** The commit log in place of the names: what happened to each last. When something was deleted is not kept. */
-async function listLog({ store, regex, shown }: Pick<Listing, "regex" | "shown"> & { store: Store }): Promise<string> {
+async function listLog({ store, pace, regex, shown }: LogListing): Promise<string> {
   const matches = await nameTest(regex);
   const list = new ListText();
   for (let after = -1; ; ) {
     const page = store.changes({ after, limit: pageSize });
     for (const { key: atKey, operation, commitId } of page) {
+      after = commitId;
+      const pause = pace.next();
+      if (pause !== undefined) await pause;
       if (!shown(atKey) || !matches(atKey)) continue;
       const updatedAt = operation === "-" ? undefined : store.get(atKey)?.metadata.updatedAt;
       const opTime = updatedAt === undefined ? null : formatTimestamp(updatedAt);
       list.add(JSON.stringify({ atKey, operation, commitId, opTime }));
     }
     if (page.length < pageSize) return list.text;
-    after = page.at(-1)?.commitId ?? after;
-    await turn();
   }
 }
 
@@ -74,28 +78,35 @@ class ListText {
   }
 }
 
-interface Listing {
-  readonly store: Pick<Store, "keys">;
-  readonly now: () => number;
+interface Selection {
+  readonly pace: Pace;
   readonly regex: string | undefined;
-  /** only names that begin with it, shown without it */
-  readonly prefix: string;
   readonly shown: (key: string) => boolean;
 }
 
-async function list({ store, now, regex, prefix, shown }: Listing): Promise<string> {
+interface LogListing extends Selection {
+  readonly store: Pick<Store, "changes" | "get">;
+}
+
+interface Listing extends Selection {
+  readonly store: Pick<Store, "keys">;
+  readonly now: () => number;
+  /** only names that begin with it, shown without it */
+  readonly prefix: string;
+}
+
+async function list({ store, now, pace, regex, prefix, shown }: Listing): Promise<string> {
   const matches = await nameTest(regex);
   const liveAt = now();
   const names = new ListText();
   for (let after: string | undefined; ; ) {
     const page = store.keys({ prefix, after, limit: pageSize, liveAt });
     for (const key of page.keys) {
-      if (!shown(key) || !matches(key)) continue;
-      names.add(JSON.stringify(key.slice(prefix.length)));
+      const pause = pace.next();
+      if (pause !== undefined) await pause;
+      if (shown(key) && matches(key)) names.add(JSON.stringify(key.slice(prefix.length)));
     }
     if (page.next === undefined) return names.text;
     after = page.next;
-    // Other connections come in between.
-    await turn();
   }
 }

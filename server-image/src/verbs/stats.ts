@@ -1,9 +1,10 @@
-import { setImmediate as turn } from "node:timers/promises";
 import { formatTimestamp, ProtocolError, stats as syntax } from "@atrium/protocol";
+import { detailed, summarised } from "../inbound-statistics.ts";
+import type { Selection } from "../newest-commits.ts";
 import { countStatistic, sweepStatistic } from "../notifications/statistics.ts";
+import { Pace } from "../pace.ts";
 import { nameTest } from "../regex.ts";
 import { maySync, type Namespaces } from "../rights/rights.ts";
-import type { Store } from "../store/store.ts";
 import { protocolVersion } from "../version.ts";
 import { type Parts, verb } from "./verb.ts";
 
@@ -11,12 +12,13 @@ import { type Parts, verb } from "./verb.ts";
 export const stats = verb({
   syntax,
   allow: ["owner"],
-  async handle({ ids = [...statistics.keys()], regex }, parts, { enrollment }) {
+  async handle({ ids = [...statistics.keys()], regex }, parts, connection) {
+    const asked = { regex, namespaces: connection.enrollment?.namespaces, pace: new Pace(connection) };
     const answers: string[] = [];
     for (const id of ids) {
       const statistic = statistics.get(id);
       if (statistic === undefined) throw new ProtocolError("invalid_syntax", `there is no statistic ${id}`);
-      const value = await statistic.read(parts, { regex, namespaces: enrollment?.namespaces });
+      const value = await statistic.read(parts, asked);
       answers.push(JSON.stringify({ id: String(id), name: statistic.name, value }));
     }
     // The blank is part of the protocol.
@@ -24,16 +26,17 @@ export const stats = verb({
   },
 });
 
-/** Which keys count. */
-interface Selection {
+interface Asked {
+  /** which keys count */
   readonly regex: string | undefined;
-  /** of an enrolled app */
+  /** of an enrolled app: only keys in them count */
   readonly namespaces: Namespaces | undefined;
+  readonly pace: Pace;
 }
 
 interface Statistic {
   readonly name: string;
-  read(parts: Parts, of: Selection): unknown;
+  read(parts: Parts, asked: Asked): unknown;
 }
 
 const noCompaction = () => "{}";
@@ -41,14 +44,14 @@ const noCompaction = () => "{}";
 const statistics: ReadonlyMap<number, Statistic> = new Map<number, Statistic>([
   [1, { name: "activeInboundConnections", read: ({ connections }) => String(connections().inbound) }],
   [2, { name: "activeOutboundConnections", read: ({ connections }) => String(connections().outbound) }],
-  [3, { name: "lastCommitID", read: ({ store }, of) => lastCommitId(store, of) }],
+  [3, { name: "lastCommitID", read: lastCommitId }],
   [4, { name: "secondaryStorageSize", read: ({ store }) => store.size() }],
   [5, { name: "topAtSigns", read: ({ access }) => JSON.stringify(access.topAtSigns()) }],
   [6, { name: "topKeys", read: ({ access }) => JSON.stringify(access.topKeys()) }],
   [7, { name: "secondaryServerVersion", read: () => protocolVersion }],
   [8, { name: "LastLoggedInDatetime", read: ({ access }) => moment(access.lastLoginMs) }],
   [9, { name: "diskSize", read: ({ store }) => JSON.stringify(inUnits(store.size())) }],
-  [10, { name: "LastPkam", read: () => "Not Available" }],
+  [10, { name: "LastPkam", read: ({ access }) => moment(access.lastPkamMs) }],
   [
     11,
     {
@@ -65,49 +68,46 @@ const statistics: ReadonlyMap<number, Statistic> = new Map<number, Statistic>([
       read: ({ notifications }) => JSON.stringify(sweepStatistic(notifications.lastSweep)),
     },
   ],
-  [15, { name: "LatestCommitEntryOfEachKey", read: ({ store }, of) => latestEntries(store, of) }],
+  [15, { name: "LatestCommitEntryOfEachKey", read: latestEntries }],
+  [16, { name: "activeInboundConnectionsSummary", read: summarised }],
+  [17, { name: "activeInboundConnectionsDetailed", read: detailed }],
 ]);
 
 /** `null` as text when no key matches: clients read the value as text. All of them ask for this, again and again. */
-async function lastCommitId(store: Store, of: Selection): Promise<string> {
-  const counts = await keyTest(of);
-  if (counts === undefined) return store.lastCommitId < 0 ? "null" : String(store.lastCommitId);
-  for (let before = store.lastCommitId + 1; ; ) {
-    const page = store.changesBefore({ before, limit: pageSize });
-    const last = page.find(({ key }) => counts(key));
-    if (last !== undefined) return String(last.commitId);
-    if (page.length < pageSize) return "null";
-    before = page.at(-1)?.commitId ?? 0;
-    await turn();
-  }
+async function lastCommitId({ store, newestCommits }: Parts, asked: Asked): Promise<string> {
+  const selection = await selected(asked);
+  const last = selection === undefined ? store.lastCommitId : await newestCommits.of(selection, asked.pace);
+  return last < 0 ? "null" : String(last);
 }
 
-async function latestEntries(store: Store, of: Selection): Promise<string> {
-  const counts = (await keyTest(of)) ?? (() => true);
+async function latestEntries({ store }: Parts, asked: Asked): Promise<string> {
+  const selection = await selected(asked);
   const entries: string[] = [];
   let bytes = 0;
   for (let after = -1; ; ) {
     const page = store.changes({ after, limit: pageSize });
     for (const { key, commitId, operation } of page) {
-      if (!counts(key)) continue;
+      after = commitId;
+      const pause = asked.pace.next();
+      if (pause !== undefined) await pause;
+      if (selection?.has(key) === false) continue;
       const entry = `${JSON.stringify(key)}:[${commitId},"${operation}"]`;
       bytes += Buffer.byteLength(entry) + 1;
       if (bytes > maxReplyBytes) throw tooMany();
       entries.push(entry);
     }
     if (page.length < pageSize) return `{${entries.join(",")}}`;
-    after = page.at(-1)?.commitId ?? after;
-    // Other connections come in between.
-    await turn();
   }
 }
 
 /** @returns undefined when every key counts */
-async function keyTest({ regex, namespaces }: Selection): Promise<((key: string) => boolean) | undefined> {
-  const all = regex === undefined || regex === ".*";
-  if (namespaces === undefined) return all ? undefined : await nameTest(regex);
+async function selected({ regex = ".*", namespaces }: Asked): Promise<Selection | undefined> {
   const matches = await nameTest(regex);
-  return (key) => maySync(namespaces, key) && matches(key);
+  if (namespaces !== undefined) {
+    const name = JSON.stringify([regex, Object.keys(namespaces).sort()]);
+    return { name, has: (key) => maySync(namespaces, key) && matches(key) };
+  }
+  return regex === ".*" ? undefined : { name: JSON.stringify([regex]), has: matches };
 }
 
 const pageSize = 1_000;

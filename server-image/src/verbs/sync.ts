@@ -1,5 +1,6 @@
-import { setImmediate as turn } from "node:timers/promises";
-import { formatMetadataJson, keyType, sync as syntax } from "@atrium/protocol";
+import { formatMetadataJson, keyType, type SyncParams, sync as syntax } from "@atrium/protocol";
+import type { Connection } from "../connection.ts";
+import { Pace } from "../pace.ts";
 import { nameTest } from "../regex.ts";
 import { maySync } from "../rights/rights.ts";
 import type { CommitEntry, Store } from "../store/store.ts";
@@ -8,8 +9,10 @@ import { verb } from "./verb.ts";
 /** What clients of the reference expect when they do not say. */
 const defaultLimit = 25;
 const maxPageBytes = 5_242_880;
-/** Entries that are looked at before other connections have their turn. */
+/** Entries that are read from the log at once. */
 const stepSize = 500;
+/** What was found by then is given out, so that a client that wants few of many changes does not wait for a full page. */
+const patienceMs = 1_000;
 
 /**
  * What has changed since a commit: filtered first and then cut into a page, so that an empty page means that nothing
@@ -18,34 +21,70 @@ const stepSize = 500;
 export const sync = verb({
   syntax,
   allow: ["owner"],
-  async handle({ after, limit = defaultLimit, skipDeletesUntil = -1, regex }, { store }, { enrollment }) {
-    const matches = await nameTest(regex);
-    const wanted = ({ key, operation, commitId }: CommitEntry) =>
-      !(operation === "-" && commitId <= skipDeletesUntil) &&
-      (matches(key) || isAlwaysSynced(key)) &&
-      (enrollment === undefined || maySync(enrollment.namespaces, key));
-    const entries: string[] = [];
-    let bytes = 0;
-    for (let last = after; entries.length < limit; ) {
-      const step = store.changes({ after: last, limit: Math.min(stepSize, limit) });
+  async handle(params, { store }, connection) {
+    const { after, limit = defaultLimit } = params;
+    const wanted = await entryTest(params, connection);
+    const pace = new Pace(connection);
+    const page = new Page(limit);
+    // Most clients want all, and then as many are looked at as are given out.
+    for (let last = after, size = Math.min(stepSize, limit); !page.full; size = stepSize) {
+      const step = store.changes({ after: last, limit: size });
       for (const entry of step) {
-        last = entry.commitId;
         const text = wanted(entry) ? entryText(store, entry) : undefined;
-        if (text === undefined) continue;
-        bytes += Buffer.byteLength(text) + 1;
-        if (entries.length > 0 && bytes > maxPageBytes) return page(entries);
-        entries.push(text);
-        if (entries.length === limit) return page(entries);
+        if (text !== undefined) page.add(text);
+        if (page.full) return page.text;
+        last = entry.commitId;
+        const pause = pace.next();
+        if (pause !== undefined) await pause;
       }
-      if (step.length === 0) break;
-      await turn();
+      if (step.length < size || (!page.empty && pace.elapsedMs > patienceMs)) break;
     }
-    return page(entries);
+    return page.text;
   },
 });
 
-function page(entries: readonly string[]): string {
-  return `[${entries.join(",")}]`;
+async function entryTest(
+  { skipDeletesUntil = -1, regex }: SyncParams,
+  { enrollment }: Connection,
+): Promise<(entry: CommitEntry) => boolean> {
+  const matches = await nameTest(regex);
+  return ({ key, operation, commitId }) =>
+    !(operation === "-" && commitId <= skipDeletesUntil) &&
+    (matches(key) || isAlwaysSynced(key)) &&
+    (enrollment === undefined || maySync(enrollment.namespaces, key));
+}
+
+/** Changes that are given out together: one at least, however large. */
+class Page {
+  readonly #limit: number;
+  readonly #entries: string[] = [];
+  #bytes = 0;
+  #full: boolean;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+    this.#full = limit === 0;
+  }
+
+  get full(): boolean {
+    return this.#full;
+  }
+
+  get empty(): boolean {
+    return this.#entries.length === 0;
+  }
+
+  get text(): string {
+    return `[${this.#entries.join(",")}]`;
+  }
+
+  add(entry: string): void {
+    this.#bytes += Buffer.byteLength(entry) + 1;
+    this.#full = !this.empty && this.#bytes > maxPageBytes;
+    if (this.#full) return;
+    this.#entries.push(entry);
+    this.#full = this.#entries.length === this.#limit;
+  }
 }
 
 /** @returns undefined for a change of what is gone: its deletion has an entry of its own */

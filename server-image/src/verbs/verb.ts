@@ -7,6 +7,8 @@ import type { Enrollments } from "../enrollment/enrollments.ts";
 import type { Passcodes } from "../enrollment/passcodes.ts";
 import type { Registrar } from "../enrollment/registrar.ts";
 import type { Identity } from "../identity/identity.ts";
+import type { InboundSummary } from "../inbound-statistics.ts";
+import type { NewestCommits } from "../newest-commits.ts";
 import type { Notifications } from "../notifications/notifications.ts";
 import type { BriefRecords } from "../outbound/brief-records.ts";
 import type { PeerKeys } from "../outbound/peer-keys.ts";
@@ -35,6 +37,8 @@ export interface Parts {
   readonly run: (line: string, connection: Connection) => Reply | Promise<Reply>;
   /** Closes the connections for which `test` holds. */
   readonly endConnections: (test: (connection: Connection) => boolean) => void;
+  readonly newestCommits: NewestCommits;
+  readonly inbound: () => readonly InboundSummary[];
   readonly connections: () => { readonly inbound: number; readonly outbound: number };
   readonly log: Log;
   /** epoch milliseconds: the time of records */

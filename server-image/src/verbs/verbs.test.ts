@@ -567,7 +567,7 @@ describe("owner's matters", () => {
       'data: [{"id":"1","name":"activeInboundConnections","value":"1"}, {"id":"6","name":"topKeys","value":"{\\"a.wavi@alice\\":1}"}]\n@alice@',
     );
     const all = (await json(client, "stats")) as { id: string; name: string; value: string }[];
-    expect(all.map(({ id }) => id)).toEqual(Array.from({ length: 15 }, (_each, i) => String(i + 1)));
+    expect(all.map(({ id }) => id)).toEqual(Array.from({ length: 17 }, (_each, i) => String(i + 1)));
     expect(JSON.parse(all[14]?.value ?? "")).toEqual({ "public:a.wavi@alice": [0, "*"], "b.demo@alice": [1, "*"] });
     expect(JSON.parse(all[8]?.value ?? "")).toEqual({ size: expect.stringMatching(/^\d+\.\d\d$/), units: "B" });
   });
