@@ -14,8 +14,8 @@ interface Listed {
 }
 
 const senders = 2;
-/** Longer than anything here is remembered. */
-const lifeMs = 600_000;
+/** Longer than a run of any length that is worth it. */
+const lifeMs = 86_400_000;
 /** So many removed ones are sent once more, which must not bring them back. */
 const remembered = 200;
 
