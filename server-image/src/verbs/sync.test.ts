@@ -127,56 +127,6 @@ describe("sync", () => {
   );
 });
 
-describe("batch", () => {
-  const answers = async (client: TestClient, commands: readonly string[]) => {
-    const entries = commands.map((command, index) => ({ id: index + 1, command }));
-    client.send(`batch:${JSON.stringify(entries)}\n`);
-    const list = JSON.parse((await client.readReply()).replace(/^data:/, "").replace(/\n@alice@$/, ""));
-    return list.map(({ response }: { response: unknown }) => response);
-  };
-
-  test("runs in order, and answers each", async () => {
-    const client = await testServer().owner();
-    expect(
-      await client.ask('batch:[{"id":7,"command":"update:a.demo@alice 1"},{"id":3,"command":"delete:a.demo@alice"}]'),
-    ).toBe('data:[{"id":7,"response":{"data":"0"}},{"id":3,"response":{"data":"1"}}]\n@alice@');
-    const commands = ["update:b.demo@alice 2", "llookup:b.demo@alice", "update:b.demo@alice 3", "llookup:b.demo@alice"];
-    expect(await answers(client, commands)).toEqual([{ data: "2" }, { data: "2" }, { data: "3" }, { data: "3" }]);
-    expect(await client.ask("batch:[]")).toBe("data:[]\n@alice@");
-  });
-
-  test("goes on behind a failure, and says of each what kind it was", async () => {
-    const client = await testServer().owner();
-    const commands = [
-      "update:ttl:-1:a.demo@alice x",
-      "fetch:a",
-      "llookup:none.demo@alice",
-      "monitor",
-      "from:@alice",
-      'batch:[{"id":1,"command":"scan"}]',
-      "",
-      "update:c.demo@alice v",
-    ];
-    const syntaxFault = { error_code: "AT0003", error_message: "Invalid syntax" };
-    expect(await answers(client, commands)).toEqual([
-      syntaxFault,
-      syntaxFault,
-      { error_code: "AT0015", error_message: "key not found" },
-      ...[syntaxFault, syntaxFault, syntaxFault, syntaxFault],
-      { data: "0" },
-    ]);
-    expect(client.session.connection.state).toBe("owner");
-  });
-
-  test.each(["batch:{}", "batch:[1]", 'batch:[{"id":"1","command":"scan"}]', "batch:[", "batch:"])(
-    "refuses %s",
-    async (line) => {
-      const client = await testServer().owner();
-      expect(await client.ask(line)).toMatch(/^error:AT0003-Invalid syntax : /);
-    },
-  );
-});
-
 describe("what is not committed", () => {
   test("is stored, and never synced", async () => {
     const server = testServer();

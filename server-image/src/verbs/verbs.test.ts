@@ -36,7 +36,10 @@ describe("login", () => {
   test("by CRAM, then the classic activation on the same connection", async () => {
     const client = await testServer().owner();
     expect(await client.ask(`update:privatekey:at_pkam_publickey ${pkamPublicKey}`)).toBe("data:-1\n@alice@");
+    const lastPkam = (value: string) => `data: [{"id":"10","name":"LastPkam","value":"${value}"}]\n@alice@`;
+    expect(await client.ask("stats:10")).toBe(lastPkam("Not Available"));
     expect(await client.ask(`pkam:${sign(await challenge(client))}`)).toBe("data:success\n@alice@");
+    expect(await client.ask("stats:10")).toBe(lastPkam("2026-01-01 00:00:00.000Z"));
     expect(await client.ask("update:public:publickey@alice K")).toBe("data:0\n@alice@");
     expect(await client.ask("delete:privatekey:at_secret")).toBe("data:-1\n@alice@");
   });
@@ -569,6 +572,11 @@ describe("owner's matters", () => {
     const all = (await json(client, "stats")) as { id: string; name: string; value: string }[];
     expect(all.map(({ id }) => id)).toEqual(Array.from({ length: 17 }, (_each, i) => String(i + 1)));
     expect(JSON.parse(all[14]?.value ?? "")).toEqual({ "public:a.wavi@alice": [0, "*"], "b.demo@alice": [1, "*"] });
+    expect(all[15]).toMatchObject({ value: { total: 1, self: 1, other: 0, anon: 0 } });
+    const at = "2026-01-01T00:00:00.000Z";
+    const self = { count: 1, list: [{ from: "@alice", created: at, lastAccessed: at }] };
+    const none = { count: 0, list: [] };
+    expect(all[16]).toMatchObject({ value: { total: 1, self, other: none, anon: none } });
     expect(JSON.parse(all[8]?.value ?? "")).toEqual({ size: expect.stringMatching(/^\d+\.\d\d$/), units: "B" });
   });
 });
