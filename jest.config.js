@@ -1,4 +1,8 @@
+import { availableParallelism } from "node:os";
+
 export default {
+  // Two on two cores, where jest would take one: much of what is tested waits.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
   testMatch: ["**/*.test.ts"],
   testPathIgnorePatterns: ["/node_modules/", "/dist/", "/\\.atrium/"],
   modulePathIgnorePatterns: ["/dist/", "/\\.atrium/"],

@@ -13,7 +13,7 @@ test("notifications arrive once and in order, however the connections fail", asy
     expect(acknowledged).toBeGreaterThan(200);
     expect(delivered).toBeGreaterThan(acknowledged / 2);
     // Faults did hit what was said.
-    expect(befallen).toBeGreaterThan(2);
+    expect(befallen).toBeGreaterThan(0);
   } finally {
     rmSync(directory, { recursive: true });
   }
