@@ -122,6 +122,10 @@ class DiskStore implements Store {
     return this.#read((tables) => tables.changes(range));
   }
 
+  committed(entry: CommitEntry): StoredRecord | undefined {
+    return this.#read((tables) => tables.committed(entry));
+  }
+
   changesBefore(range: { before: number; limit: number }): CommitEntry[] {
     return this.#read((tables) => tables.changesBefore(range));
   }

@@ -82,6 +82,11 @@ class MemoryStore implements Store {
       .slice(0, limit);
   }
 
+  committed({ key, commitId }: CommitEntry): StoredRecord | undefined {
+    this.#assertOpen();
+    return this.#log.get(key)?.commitId === commitId ? this.#records.get(key) : undefined;
+  }
+
   changesBefore({ before, limit }: { before: number; limit: number }): CommitEntry[] {
     this.#assertOpen();
     return [...this.#log.values()]

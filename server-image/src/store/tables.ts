@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
-import { isLive, type RecordMetadata } from "@atrium/protocol";
+import type { RecordMetadata } from "@atrium/protocol";
 import {
   type CommitEntry,
   type KeyPage,
@@ -31,6 +31,7 @@ export class Tables {
   readonly #pages: StatementSync;
   readonly #get: StatementSync;
   readonly #getLive: StatementSync;
+  readonly #committed: StatementSync;
   readonly #following: StatementSync;
   readonly #replace: StatementSync;
   readonly #upsert: StatementSync;
@@ -56,6 +57,8 @@ export class Tables {
     this.#pages = prepare("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size");
     this.#get = prepare("SELECT value, metadata, checksum FROM record WHERE key = ?");
     this.#getLive = prepare("SELECT value, metadata, checksum, available_at, expires_at FROM record WHERE key = ?");
+    // Its neighbours in the index are those of its commits: by its key it would be far away from them.
+    this.#committed = prepare("SELECT value, metadata, checksum FROM record WHERE commit_id = ?");
     this.#following = prepare("SELECT value, metadata, checksum, key, id FROM record WHERE id > ? ORDER BY id LIMIT 1");
     // The frequent case, in one statement: a committed record is committed again.
     this.#replace = prepare(`
@@ -163,8 +166,12 @@ export class Tables {
   keys({ prefix = "", after = "", limit, liveAt }: KeyRange): KeyPage {
     const from = compareCodePoints(after, prefix) > 0 ? after : prefix;
     const rows = all<[string, number | null, number | null]>(this.#keys, from, after, endOfPrefix(prefix), limit);
-    const live = rows.filter(([, availableAt, expiresAt]) => isLive(times(availableAt, expiresAt), liveAt));
-    return { keys: live.map(([key]) => key), next: rows.length < limit ? undefined : rows.at(-1)?.[0] };
+    const keys: string[] = [];
+    for (const [key, availableAt, expiresAt] of rows) {
+      // As isLive says; most have no times.
+      if ((availableAt === null || availableAt <= liveAt) && (expiresAt === null || liveAt < expiresAt)) keys.push(key);
+    }
+    return { keys, next: rows.length < limit ? undefined : rows.at(-1)?.[0] };
   }
 
   expired(now: number, limit: number): string[] {
@@ -173,6 +180,11 @@ export class Tables {
 
   changes({ after, limit }: { after: number; limit: number }): CommitEntry[] {
     return all<EntryRow>(this.#changes, after, limit).map(toEntry);
+  }
+
+  committed({ commitId, key }: CommitEntry): StoredRecord | undefined {
+    const row = one<RecordRow>(this.#committed, commitId);
+    return row === undefined ? undefined : toRecord(key, row);
   }
 
   changesBefore({ before, limit }: { before: number; limit: number }): CommitEntry[] {
@@ -220,10 +232,6 @@ function checksum(key: string, metadata: string, value: string | null): number {
 
 function damaged(): StoreError {
   return new StoreError("corrupt", "the data is damaged");
-}
-
-function times(availableAt: number | null, expiresAt: number | null): Parameters<typeof isLive>[0] {
-  return { ...(availableAt !== null && { availableAt }), ...(expiresAt !== null && { expiresAt }) };
 }
 
 /** The types of `node:sqlite` do not know that these statements return arrays. */

@@ -60,21 +60,24 @@ async function listLog({ store, pace, regex, shown }: LogListing): Promise<strin
 
 /** A list in JSON that does not outgrow a reply. */
 class ListText {
-  readonly #items: string[] = [];
+  readonly #parts: string[] = [];
   #bytes = 0;
 
-  /** @throws {ProtocolError} `buffer_limit` */
-  add(item: string): void {
-    this.#bytes += Buffer.byteLength(item) + 1;
+  /**
+   * @param part one item or several, with commas between them
+   * @throws {ProtocolError} `buffer_limit`
+   */
+  add(part: string): void {
+    this.#bytes += Buffer.byteLength(part) + 1;
     if (this.#bytes > maxReplyBytes) {
       const detail = "too many names for one reply; narrow them by a regex";
       throw new ProtocolError("buffer_limit", detail, { closes: false });
     }
-    this.#items.push(item);
+    this.#parts.push(part);
   }
 
   get text(): string {
-    return `[${this.#items.join(",")}]`;
+    return `[${this.#parts.join(",")}]`;
   }
 }
 
@@ -98,15 +101,17 @@ interface Listing extends Selection {
 async function list({ store, now, pace, regex, prefix, shown }: Listing): Promise<string> {
   const matches = await nameTest(regex);
   const liveAt = now();
-  const names = new ListText();
+  const list = new ListText();
   for (let after: string | undefined; ; ) {
     const page = store.keys({ prefix, after, limit: pageSize, liveAt });
+    const names: string[] = [];
     for (const key of page.keys) {
       const pause = pace.next();
       if (pause !== undefined) await pause;
-      if (shown(key) && matches(key)) names.add(JSON.stringify(key.slice(prefix.length)));
+      if (shown(key) && matches(key)) names.push(key.slice(prefix.length));
     }
-    if (page.next === undefined) return names.text;
+    if (names.length > 0) list.add(JSON.stringify(names).slice(1, -1));
+    if (page.next === undefined) return list.text;
     after = page.next;
   }
 }

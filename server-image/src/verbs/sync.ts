@@ -29,6 +29,8 @@ export const sync = verb({
     // Most clients want all, and then as many are looked at as are given out.
     for (let last = after, size = Math.min(stepSize, limit); !page.full; size = stepSize) {
       const step = store.changes({ after: last, limit: size });
+      // A shorter one says nothing: some of its changes may have become newer ones while others had their turn.
+      if (step.length === 0) break;
       for (const entry of step) {
         const text = wanted(entry) ? entryText(store, entry) : undefined;
         if (text !== undefined) page.add(text);
@@ -37,7 +39,7 @@ export const sync = verb({
         const pause = pace.next();
         if (pause !== undefined) await pause;
       }
-      if (step.length < size || (!page.empty && pace.elapsedMs > patienceMs)) break;
+      if (!page.empty && pace.elapsedMs > patienceMs) break;
     }
     return page.text;
   },
@@ -87,10 +89,11 @@ class Page {
   }
 }
 
-/** @returns undefined for a change of what is gone: its deletion has an entry of its own */
-function entryText(store: Pick<Store, "get">, { key, commitId, operation }: CommitEntry): string | undefined {
+/** @returns undefined for a change behind which there is a newer one */
+function entryText(store: Pick<Store, "committed">, entry: CommitEntry): string | undefined {
+  const { key, commitId, operation } = entry;
   if (operation === "-") return JSON.stringify({ atKey: key, value: null, metadata: null, commitId, operation });
-  const record = store.get(key);
+  const record = store.committed(entry);
   if (record === undefined) return undefined;
   const metadata = Object.fromEntries(
     Object.entries(formatMetadataJson(record.metadata)).map(([name, value]) => [name, asText(value)]),
