@@ -12,10 +12,39 @@ export function notFound(key: string): ProtocolError {
   return new ProtocolError("key_not_found", `${key} does not exist in keystore`);
 }
 
-/** The payload that answers a lookup. */
+/** What clients accept of a reply. */
+const maxJsonLength = 10_240_000;
+/** A control character becomes as many. */
+const mostOfOne = 6;
+
+/**
+ * Whether a value is no longer than a reply when it stands in JSON. Any text that was stored is, unless much of it has to
+ * be escaped.
+ */
+export function fitsInJson(value: string): boolean {
+  if (value.length * mostOfOne <= maxJsonLength) return true;
+  let length = value.length;
+  for (let at = 0; at < value.length; at++) {
+    const unit = value.charCodeAt(at);
+    if (unit < 0x20) length += mostOfOne - 1;
+    else if (unit === 0x22 || unit === 0x5c) length++;
+  }
+  return length <= maxJsonLength;
+}
+
+/**
+ * The payload that answers a lookup.
+ *
+ * @throws {ProtocolError} `buffer_limit` when it would be longer than a reply may be
+ */
 export function render(record: StoredRecord, part: Part): string | null {
   const { key, value } = record;
   if (part === "value") return value ?? null;
+  if (part === "all" && !fitsInJson(value ?? "")) {
+    throw new ProtocolError("buffer_limit", `${key} is too large for a reply in JSON; read it without "all"`, {
+      closes: false,
+    });
+  }
   const metaData = formatMetadataJson(record.metadata);
   return JSON.stringify(part === "meta" ? metaData : { key, data: value ?? null, metaData });
 }

@@ -84,7 +84,8 @@ class MemoryStore implements Store {
 
   committed({ key, commitId }: CommitEntry): StoredRecord | undefined {
     this.#assertOpen();
-    return this.#log.get(key)?.commitId === commitId ? this.#records.get(key) : undefined;
+    const live = this.#log.get(key);
+    return live?.commitId === commitId && live.operation !== "-" ? this.#records.get(key) : undefined;
   }
 
   changesBefore({ before, limit }: { before: number; limit: number }): CommitEntry[] {

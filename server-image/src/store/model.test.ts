@@ -91,6 +91,8 @@ function contents(store: Store): unknown {
     later: store.changes({ after: 3, limit: 2 }),
     expired: [store.expired(10, 100), store.expired(20, 1)],
     records: log.map((entry) => store.get(entry.key)),
+    committed: log.map((entry) => store.committed(entry)),
+    superseded: log.map(({ commitId, ...entry }) => store.committed({ ...entry, commitId: commitId + 1_000 })),
     uncommitted: store.get("private:e"),
     lastCommitId: store.lastCommitId,
   };

@@ -56,7 +56,7 @@ export interface Store extends AsyncDisposable {
   /** At most `limit` entries of the commit log with ids above `after`, ascending. */
   changes(range: { after: number; limit: number }): CommitEntry[];
 
-  /** The record that a live entry is of; undefined when it has a newer entry, or is gone. */
+  /** The record that a live entry is of; undefined for a deletion, and when it has a newer entry. */
   committed(entry: CommitEntry): StoredRecord | undefined;
 
   /** At most `limit` entries with ids below `before`, descending. */

@@ -58,6 +58,20 @@ describe("sync", () => {
     expect(await ids(client, "sync:from:1:limit:10")).toEqual([2]);
   });
 
+  test("leaves out what is too large for a reply once it is escaped, and brings what follows", async () => {
+    const client = await testServer({ limits: { maxLineBytes: 10_240_000 } }).owner();
+    const [fitting, tooLong] = ['"'.repeat(4_000_000), `x${"\x01".repeat(2_000_000)}x`];
+    for (const [name, value] of [["a", fitting] as const, ["b", tooLong] as const, ["c", "v"] as const]) {
+      client.send(`update:${name}.demo@alice ${value}\n`);
+      await client.readReply();
+    }
+    expect((await pageOf(client, "sync:from:-1:limit:1")).map(({ commitId }) => commitId)).toEqual([0]);
+    expect(await ids(client, "sync:from:0:limit:10")).toEqual([2]);
+    expect(await client.ask("llookup:all:b.demo@alice")).toMatch(/^error:AT0005-Buffer limit exceeded : b\.demo@alice/);
+    client.send("llookup:b.demo@alice\n");
+    expect(await client.readReply()).toBe(`data:${tooLong}\n@alice@`);
+  });
+
   test("always brings what every app needs, whatever its expression", async () => {
     const client = await testServer().owner();
     const names = [

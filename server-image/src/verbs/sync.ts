@@ -1,6 +1,7 @@
 import { formatMetadataJson, keyType, type SyncParams, sync as syntax } from "@atrium/protocol";
 import type { Connection } from "../connection.ts";
 import { Pace } from "../pace.ts";
+import { fitsInJson } from "../records.ts";
 import { nameTest } from "../regex.ts";
 import { maySync } from "../rights/rights.ts";
 import type { CommitEntry, Store } from "../store/store.ts";
@@ -21,8 +22,9 @@ const patienceMs = 1_000;
 export const sync = verb({
   syntax,
   allow: ["owner"],
-  async handle(params, { store }, connection) {
+  async handle(params, { store, log }, connection) {
     const { after, limit = defaultLimit } = params;
+    const tooLarge = (key: string) => log.warn({ key }, "not synced: too large for a reply in JSON");
     const wanted = await entryTest(params, connection);
     const pace = new Pace(connection);
     const page = new Page(limit);
@@ -32,7 +34,7 @@ export const sync = verb({
       // A shorter one says nothing: some of its changes may have become newer ones while others had their turn.
       if (step.length === 0) break;
       for (const entry of step) {
-        const text = wanted(entry) ? entryText(store, entry) : undefined;
+        const text = wanted(entry) ? entryText(entry, store, tooLarge) : undefined;
         if (text !== undefined) page.add(text);
         if (page.full) return page.text;
         last = entry.commitId;
@@ -89,12 +91,23 @@ class Page {
   }
 }
 
-/** @returns undefined for a change behind which there is a newer one */
-function entryText(store: Pick<Store, "committed">, entry: CommitEntry): string | undefined {
+/**
+ * @returns undefined for a change behind which there is a newer one; and for what no client could take, since an error
+ *   would keep it from everything behind that, too
+ */
+function entryText(
+  entry: CommitEntry,
+  store: Pick<Store, "committed">,
+  onTooLarge: (key: string) => void,
+): string | undefined {
   const { key, commitId, operation } = entry;
   if (operation === "-") return JSON.stringify({ atKey: key, value: null, metadata: null, commitId, operation });
   const record = store.committed(entry);
   if (record === undefined) return undefined;
+  if (!fitsInJson(record.value ?? "")) {
+    onTooLarge(key);
+    return undefined;
+  }
   const metadata = Object.fromEntries(
     Object.entries(formatMetadataJson(record.metadata)).map(([name, value]) => [name, asText(value)]),
   );
