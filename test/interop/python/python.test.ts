@@ -44,6 +44,7 @@ interface Step {
         HOME: home,
         PYTHONPATH: here("site"),
         PYTHONUNBUFFERED: "1",
+        PYTHONDONTWRITEBYTECODE: "1",
         SSL_CERT_FILE: join(platform.data, "ca.pem"),
       },
       timeout: jobMs,
