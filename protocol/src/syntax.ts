@@ -1,4 +1,5 @@
 import { ProtocolError } from "./errors.ts";
+import { groupsOf } from "./long-text.ts";
 
 /** The text form of one verb. */
 export interface Syntax<P> {
@@ -35,8 +36,8 @@ export function syntax<P>({ verb, usage, pattern, parse, format }: Definition<P>
     verb,
     parse(line) {
       const text = normalise(line);
-      const match = text.includes("\n") ? null : pattern.exec(text);
-      const params = match === null ? undefined : parse(match.groups ?? {});
+      const groups = text.includes("\n") ? undefined : groupsOf(pattern, text);
+      const params = groups && parse(groups);
       if (params === undefined) throw new ProtocolError("invalid_syntax", `Invalid syntax. ${usage}`);
       return params;
     },

@@ -1,5 +1,6 @@
 import { type AtSign, parseAtSign } from "../atsign.ts";
 import { ProtocolError } from "../errors.ts";
+import { groupsOf } from "../long-text.ts";
 import { present } from "../metadata.ts";
 import { formatItems, type NotifyItems, readItems } from "../notify-items.ts";
 import { syntax } from "../syntax.ts";
@@ -48,9 +49,9 @@ const ownedTextPattern = /^(?<name>[^@]+)(?<owner>@[^:@\s]+)(?::(?<value>.+))?$/
  */
 export function readSubject(text: string, messageType: NotifyItems["messageType"]): NotifySubject | undefined {
   if (text === "") return undefined;
-  const match = (messageType === "key" ? keyPattern : ownedTextPattern).exec(text);
-  if (match === null) return messageType === "key" ? undefined : { name: text };
-  const { name = "", owner, value } = match.groups ?? {};
+  const groups = groupsOf(messageType === "key" ? keyPattern : ownedTextPattern, text);
+  if (groups === undefined) return messageType === "key" ? undefined : { name: text };
+  const { name = "", owner, value } = groups;
   return present<NotifySubject>({ name, owner: owner === undefined ? undefined : parseAtSign(owner), value });
 }
 
