@@ -1,10 +1,11 @@
 import type { TLSSocket } from "node:tls";
 import { formatError, ProtocolError } from "@atrium/protocol";
-import type { Connection, ShownCertificate } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import type { HttpParts } from "./http/endpoint.ts";
 import { HttpConnection } from "./http/http-connection.ts";
 import type { WebSocketStream } from "./http/web-socket-stream.ts";
 import type { InboundSummary } from "./inbound-statistics.ts";
+import { shownCertificate } from "./peer-certificate.ts";
 import { Reaper } from "./reaper.ts";
 import { Session, type SessionParts } from "./session.ts";
 import type { Store } from "./store/store.ts";
@@ -170,11 +171,6 @@ export class Inbound {
     stream.on("arriving", () => session.arriving());
     this.#hold(session, socket);
   }
-}
-
-function shownCertificate(socket: TLSSocket): ShownCertificate | undefined {
-  const certificate = socket.getPeerX509Certificate();
-  return certificate && { certificate, trusted: socket.authorized };
 }
 
 function refuse(socket: TLSSocket, words: string, lingerMs: number): void {

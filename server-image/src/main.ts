@@ -27,6 +27,7 @@ import { DirectoryClient } from "./outbound/directory.ts";
 import { PeerKeys } from "./outbound/peer-keys.ts";
 import { Peers } from "./outbound/peers.ts";
 import { Pool } from "./outbound/pool.ts";
+import { plugChainLeak } from "./peer-certificate.ts";
 import { refreshDaily } from "./refresh.ts";
 import { type AtServer, serve } from "./server.ts";
 import { divide } from "./shares.ts";
@@ -56,6 +57,7 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
     process.exit(exitCodes.staleEpoch);
   });
 
+  if (!plugChainLeak()) log.warn("this Node is unknown: connections of other atServers may leave memory behind");
   const counts = new Counts();
   using relief = relieveMemory(() => counts.activity);
   const shares = divide(config.maxHeldBytes, config.maxLineBytes, () => relief.makeRoom());
