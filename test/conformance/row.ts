@@ -16,6 +16,8 @@ export interface Row {
   readonly differs?: string;
   /** rows of one group run one after the other, in their order; the others run at the same time */
   readonly group?: "alone" | "new" | "enrolled";
+  /** it waits for clocks most of the time, so it runs beside all others from the start */
+  readonly slow?: true;
   /** Atsigns that it speaks of and that must be there, besides those that its connections are for */
   readonly needs?: readonly Name[];
   readonly steps: readonly Step[];
@@ -63,6 +65,8 @@ export interface Ask {
   readonly on: On;
   readonly send: string;
   readonly is: string;
+  /** it is sent so long after the step before, because the statement is about that time */
+  readonly afterMs?: number;
   /** it must not be answered earlier */
   readonly minMs?: number;
   /** it must be answered by then */
@@ -89,6 +93,10 @@ export interface Bytes {
 export interface Sees {
   readonly on: On;
   readonly sees: string;
+  /** and not earlier */
+  readonly minMs?: number;
+  /** 10 s without it */
+  readonly maxMs?: number;
 }
 
 /** No such line has come to a monitor so far. */
@@ -101,6 +109,10 @@ export interface Unseen {
 export interface Closes {
   readonly on: On;
   readonly closes: true;
+  /** and not earlier */
+  readonly minMs?: number;
+  /** 10 s without it */
+  readonly maxMs?: number;
 }
 
 /** One captured date is later than another. */

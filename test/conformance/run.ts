@@ -2,6 +2,7 @@ import { decrypted } from "./proofs.ts";
 import {
   type Ask,
   type Bytes,
+  type Closes,
   type Crowd,
   connectionsOf,
   type Decrypts,
@@ -12,6 +13,7 @@ import {
   type Page,
   type Repeat,
   type Row,
+  type Sees,
   type Step,
 } from "./row.ts";
 import { type Given, type Line, Missing, Target } from "./target.ts";
@@ -52,7 +54,8 @@ export async function runRows(rows: readonly Row[], given: Given, options: Optio
     for (const row of group) results.push(await run(row));
     return results;
   };
-  const { free = [], alone = [], ...groups } = Object.groupBy(rows, ({ group }) => group ?? "free");
+  const laneOf = ({ slow, group }: Row) => group ?? (slow ? "slow" : "free");
+  const { free = [], slow = [], alone = [], ...groups } = Object.groupBy(rows, laneOf);
   const queue = [...free];
   const worker = async () => {
     const results: Result[] = [];
@@ -60,6 +63,7 @@ export async function runRows(rows: readonly Row[], given: Given, options: Optio
     return results;
   };
   const together = await Promise.all([
+    Promise.all(slow.map(run)),
     ...Array.from({ length: atOnce }, worker),
     ...Object.values(groups).map((group) => inOrder(group)),
   ]);
@@ -121,7 +125,7 @@ async function runStep(step: Step, context: Context): Promise<void> {
   if ("send" in step) return await exchange(step, context);
   if ("until" in step) return await repeat(step, context);
   if ("bytes" in step) return await bytes(step, context);
-  if ("sees" in step) return await sees(step.sees, context);
+  if ("sees" in step) return await sees(step, context);
   if ("unseen" in step) return unseen(step.unseen, context);
   if ("later" in step) return later(step, context);
   if ("decrypts" in step) return decrypts(step);
@@ -129,14 +133,15 @@ async function runStep(step: Step, context: Context): Promise<void> {
   if ("pages" in step) return await page(step, context);
   if ("crowd" in step) return await crowd(step, context);
   if ("ends" in step) context.line.wire.take();
-  await closes(context);
+  await closes("closes" in step ? step : {}, context);
 }
 
 function fromTuple([on, send, is]: Exchange): Ask {
   return { on, send, is };
 }
 
-async function exchange({ send, is, minMs = 0, maxMs = replyMs }: Ask, context: Context): Promise<void> {
+async function exchange({ send, is, afterMs = 0, minMs = 0, maxMs = replyMs }: Ask, context: Context): Promise<void> {
+  if (afterMs > 0) await new Promise((resolve) => setTimeout(resolve, afterMs));
   const { line } = context;
   const command = text(send, context);
   checkSilent("it", line);
@@ -193,7 +198,7 @@ function promptOf(came: string, before: string): string {
 
 /** On a monitor: the first line that is no notification, and no prompt around it. */
 async function replyAmongNotifications(command: string, expected: string, context: Context): Promise<void> {
-  const line = await nextLine(context, (each) => !each.startsWith("notification: "));
+  const line = await nextLine(context, (each) => !each.startsWith("notification: "), replyMs);
   const captured = line === undefined ? undefined : matched(expected, line);
   if (captured === undefined) throw mismatch(command, expected, line ?? context.line.wire.received.text);
   for (const [name, value] of captured) context.variables.set(name, value);
@@ -239,10 +244,13 @@ async function bytes({ bytes: sent, gives, atOnce: together }: Bytes, context: C
   line.prompt = promptOf(came, line.prompt);
 }
 
-async function sees(template: string, context: Context): Promise<void> {
+async function sees({ sees: template, minMs = 0, maxMs = replyMs }: Sees, context: Context): Promise<void> {
   const expected = text(template, context);
-  const line = await nextLine(context, (each) => matched(expected, each) !== undefined);
+  const began = performance.now();
+  const line = await nextLine(context, (each) => matched(expected, each) !== undefined, maxMs);
   if (line === undefined) throw mismatch("the monitor", expected, context.line.wire.received.text);
+  const took = performance.now() - began;
+  if (took < minMs - 2) throw new Mismatch(`${shown(line)} came after ${Math.round(took)} ms, not ${minMs}`);
   for (const [name, value] of matched(expected, line) ?? []) context.variables.set(name, value);
 }
 
@@ -251,10 +259,10 @@ async function sees(template: string, context: Context): Promise<void> {
  *
  * @returns undefined when none comes
  */
-async function nextLine(context: Context, will: (line: string) => boolean): Promise<string | undefined> {
+async function nextLine(context: Context, will: (line: string) => boolean, maxMs: number): Promise<string | undefined> {
   const { wire } = context.line;
   const find = () => wire.received.text.split("\n").slice(0, -1).find(will);
-  await wire.until(() => find() !== undefined, replyMs);
+  await wire.until(() => find() !== undefined, maxMs);
   const found = find();
   if (found !== undefined) {
     const lines = wire.take().text.split("\n");
@@ -270,12 +278,15 @@ function unseen(template: string, context: Context): void {
   if (seen !== undefined) throw new Mismatch(`saw ${shown(seen)}`);
 }
 
-async function closes({ line }: Context): Promise<void> {
+async function closes({ minMs = 0, maxMs = replyMs }: Partial<Closes>, { line }: Context): Promise<void> {
   line.fresh = false;
-  await line.wire.until(({ closed }) => closed, replyMs);
+  const began = performance.now();
+  await line.wire.until(({ closed }) => closed, maxMs);
+  const took = performance.now() - began;
   const { closed, text: came } = line.wire.take();
   if (!closed) throw new Mismatch("the connection was not closed");
   if (came !== "") throw mismatch("the end", "nothing", came);
+  if (took < minMs - 2) throw new Mismatch(`the connection was closed after ${Math.round(took)} ms, not ${minMs}`);
 }
 
 function later({ later: [first, second] }: Later, { variables }: Context): void {

@@ -460,7 +460,9 @@ export const enrollRows = [
           `enroll:revoke:force:${hasId}`,
           'data:{<a:any>"message":"Enrollment is revoked. Closing the connection in 10 seconds"<b:any>}',
         ],
+        { on: "anyone!", closes: true, minMs: 9_000, maxMs: 12_000 },
       ],
+      slow: true,
     },
   ]),
   ...rowsOf("auth.md §6 approver", [

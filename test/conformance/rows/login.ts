@@ -70,6 +70,20 @@ export const loginRows = [
       ],
     },
     {
+      id: "pkam.challenge-lives-60-s",
+      differs: "the reference takes it until a sweep",
+      slow: true,
+      steps: [
+        ["anyone!", "from:@alice", "data:<c:challenge>"],
+        {
+          on: "anyone!",
+          send: "pkam:{pkam(c)}",
+          afterMs: 60_500,
+          is: "error:AT0401-Exception: pkam authentication failed\n@",
+        },
+      ],
+    },
+    {
       id: "from.last-one-counts",
       differs: "a replaced challenge is AT0401",
       steps: [

@@ -30,6 +30,17 @@ export const monitorRows = [
       ],
     },
     {
+      id: "monitor.statistics-every-15-s",
+      from: "/ §3",
+      group: "alone",
+      slow: true,
+      steps: [
+        ["owner!", "monitor ^none{n}$", ""],
+        { on: "owner!", sees: anyStatistics },
+        { on: "owner!", sees: anyStatistics, minMs: 10_000, maxMs: 17_000 },
+      ],
+    },
+    {
       id: "monitor.no-prompt-behind-noop",
       from: "/ client-expectations.md §1.2",
       differs: "no prompt on a monitor connection",

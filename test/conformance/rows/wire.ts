@@ -33,6 +33,17 @@ export const wireRows = rowsOf("wire.md", [
     ],
   },
   {
+    id: "wire.pol-challenge-lives-60-s",
+    from: "§2 / auth.md §4",
+    slow: true,
+    steps: [
+      ["caller!", "from:@bob", "data:proof:<sid:session>@bob:<challenge:nonce>\n@"],
+      ["friend", "llookup:@bob:signing_privatekey@bob", "data:<key:base64>"],
+      ["friend", "update:public:{sid}@bob {sign(key,challenge)}", "data:-1"],
+      { on: "caller!", send: "pol", afterMs: 60_500, is: "error:AT0401-Exception: Pol Authentication Failed\n@" },
+    ],
+  },
+  {
     id: "wire.stats-blank-after-colon",
     from: "§2",
     steps: [["owner", "stats:1", 'data: [{"id":"1","name":"activeInboundConnections","value":"<int>"}]']],
