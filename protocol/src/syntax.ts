@@ -50,7 +50,7 @@ export function syntax<P>({ verb, usage, pattern, parse, format }: Definition<P>
 }
 
 /** Verbs whose first blank begins a regular expression, which may have a colon and keeps its blanks and letter case. */
-const withExpression = /^(scan|monitor)(\s.*)$/is;
+const withExpression = /^(scan|monitor)(?=\s)/i;
 
 /**
  * Lower-cases what stands before the first colon and takes its blanks away, as the protocol wants it before the verb is
@@ -59,8 +59,9 @@ const withExpression = /^(scan|monitor)(\s.*)$/is;
 export function normalise(line: string): string {
   const text = line.trim();
   if (/^[a-z]+(?::|$)/.test(text)) return text; // as nearly all clients write
-  const [, verb, rest = ""] = withExpression.exec(text) ?? [];
-  if (verb !== undefined && !rest.trimStart().startsWith(":")) return verb.toLowerCase() + rest;
+  const [verb = ""] = withExpression.exec(text) ?? [];
+  const rest = text.slice(verb.length);
+  if (verb !== "" && !rest.trimStart().startsWith(":")) return verb.toLowerCase() + rest;
   const colon = text.indexOf(":");
   const head = colon === -1 ? text : text.slice(0, colon);
   return head.replaceAll(" ", "").toLowerCase() + text.slice(head.length);
