@@ -84,11 +84,11 @@ describe("memory relief", () => {
     const answer = (times: number) => {
       for (let i = 0; i < times; i++) relief.answered();
     };
-    heap += 25_000_000;
-    answer(5_000);
+    heap += 8_000_000;
+    answer(1_500);
     expect(collected).toBe(0);
     heap += 1_000_000;
-    answer(3_191);
+    answer(547);
     expect(collected).toBe(0);
     answer(1);
     expect(collected).toBe(1);

@@ -13,8 +13,8 @@ const urgentBytes = 8_388_608;
 const leastBytes = 1_048_576;
 
 /** How often, in commands, to see how much the heap has grown since it was collected, and how much it may. */
-const commandsPerLook = 4_096;
-const grownBytes = 25_165_824;
+const commandsPerLook = 1_024;
+const grownBytes = 8_388_608;
 
 type Collect = (options: { type: "major"; execution: "sync"; flavor: "last-resort" | "regular" }) => void;
 

@@ -17,12 +17,12 @@ interface Enrollment {
 }
 
 const operations = {
-  approve: { from: "pending", to: "approved" },
-  deny: { from: "pending", to: "denied" },
-  revoke: { from: "approved", to: "revoked" },
-  unrevoke: { from: "revoked", to: "approved" },
-  delete: { from: "revoked", to: "deleted" },
-} as const;
+  approve: { from: ["pending"], to: "approved" },
+  deny: { from: ["pending"], to: "denied" },
+  revoke: { from: ["approved"], to: "revoked" },
+  unrevoke: { from: ["revoked"], to: "approved" },
+  delete: { from: ["revoked", "denied"], to: "deleted" },
+} as const satisfies Record<string, { from: readonly State[]; to: State }>;
 
 /** What `pkam` says to an app that may not log in. */
 const refusals: Readonly<Record<Exclude<State, "approved">, RegExp>> = {
@@ -113,7 +113,7 @@ export class Enrollments implements Duty<RunningAtServer> {
       full && operation === "unrevoke"
         ? []
         : all
-            .filter(({ state }) => state === from)
+            .filter(({ state }) => (from as readonly State[]).includes(state))
             .map((enrollment) => ({ operation: operation as keyof typeof operations, enrollment })),
     );
     return possible[random.below(possible.length)];
