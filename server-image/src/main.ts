@@ -152,6 +152,7 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
     identity: files,
     blockList,
     access,
+    ownerReplies: shares.owner,
     newestCommits: new NewestCommits(store),
     inbound: () => server?.summary() ?? [],
     connections,

@@ -12,24 +12,34 @@ export function notFound(key: string): ProtocolError {
   return new ProtocolError("key_not_found", `${key} does not exist in keystore`);
 }
 
-/** What clients accept of a reply. */
-const maxJsonLength = 10_240_000;
+/** What clients accept of a reply, and what there is memory for. */
+const maxReplyLength = 10_240_000;
+/** What is around the only entry of a list. */
+const listMarks = 2;
 /** A control character becomes as many. */
 const mostOfOne = 6;
 
 /**
- * Whether a value is no longer than a reply when it stands in JSON. Any text that was stored is, unless much of it has to
- * be escaped.
+ * JSON of an object that may have a large value.
+ *
+ * @returns undefined when it would be longer than a reply; a value that alone would be is not written as JSON to see that
  */
-export function fitsInJson(value: string): boolean {
-  if (value.length * mostOfOne <= maxJsonLength) return true;
+export function replyJson(object: Readonly<Record<string, unknown>>, value: string): string | undefined {
+  if (!fitsInJson(value)) return undefined;
+  const text = JSON.stringify(object);
+  return text.length <= maxReplyLength - listMarks ? text : undefined;
+}
+
+/** Any text that was stored fits, unless much of it has to be escaped. */
+function fitsInJson(value: string): boolean {
+  if (value.length * mostOfOne <= maxReplyLength) return true;
   let length = value.length;
   for (let at = 0; at < value.length; at++) {
     const unit = value.charCodeAt(at);
     if (unit < 0x20) length += mostOfOne - 1;
     else if (unit === 0x22 || unit === 0x5c) length++;
   }
-  return length <= maxJsonLength;
+  return length <= maxReplyLength;
 }
 
 /**
@@ -40,13 +50,13 @@ export function fitsInJson(value: string): boolean {
 export function render(record: StoredRecord, part: Part): string | null {
   const { key, value } = record;
   if (part === "value") return value ?? null;
-  if (part === "all" && !fitsInJson(value ?? "")) {
-    throw new ProtocolError("buffer_limit", `${key} is too large for a reply in JSON; read it without "all"`, {
-      closes: false,
-    });
-  }
   const metaData = formatMetadataJson(record.metadata);
-  return JSON.stringify(part === "meta" ? metaData : { key, data: value ?? null, metaData });
+  if (part === "meta") return JSON.stringify(metaData);
+  const text = replyJson({ key, data: value ?? null, metaData }, value ?? "");
+  if (text !== undefined) return text;
+  throw new ProtocolError("buffer_limit", `${key} is too large for a reply in JSON; read it without "all"`, {
+    closes: false,
+  });
 }
 
 /** Of a record that the server itself writes: no client said whether it is binary or encrypted. */

@@ -10,7 +10,7 @@ import { Intake } from "./intake.ts";
 import type { Limits } from "./limits.ts";
 import type { LineBudget } from "./line-budget.ts";
 import { ReplyWriter } from "./reply-writer.ts";
-import type { Reply, SpecialReply } from "./verbs/verb.ts";
+import type { OnceReply, Reply, SpecialReply } from "./verbs/verb.ts";
 
 export interface SessionParts {
   readonly atSign: AtSign;
@@ -279,8 +279,8 @@ export class Session {
       this.#intake.allowLarge();
     }
     this.#answered();
-    if (this.#ending) return undefined;
     if (reply !== null && typeof reply === "object") return this.#answerSpecially(reply);
+    if (this.#ending) return undefined;
     if (reply === null || reply.length <= this.#parts.limits.pieceBytes) {
       if (reply !== null && reply.length > smallLength) this.#parts.onLarge(reply.length);
       return this.#writer.write(`data:${reply}${this.#tail}`);
@@ -291,9 +291,18 @@ export class Session {
     return this.#answerLater(reply.length, line);
   }
 
-  #answerSpecially({ kind }: SpecialReply): Promise<void> | undefined {
-    if (kind === "nothing") return undefined;
+  #answerSpecially(reply: SpecialReply): Promise<void> | undefined {
+    if (reply.kind === "once") return this.#answerOnce(reply);
+    if (reply.kind === "nothing" || this.#ending) return undefined;
     return this.#writer.write(this.connection.prompt(this.#parts.atSign));
+  }
+
+  /** Never rejects. */
+  async #answerOnce({ text, release }: OnceReply): Promise<void> {
+    if (!this.#ending) await this.#writer.writeInPieces({ head: "data:", body: text, tail: this.#tail });
+    release();
+    if (text.length > smallLength) this.#parts.onLarge(text.length);
+    this.#lastActiveMs = this.#parts.monotonic();
   }
 
   /** For lines that are no replies. */
@@ -336,8 +345,10 @@ export class Session {
    */
   async #answerLater(length: number, line: string): Promise<void> {
     const budget = this.#outputBudget;
-    const lease = length > budget.capBytes ? undefined : await budget.turn(length, this.#parts.limits.turnMs);
+    const possible = length <= budget.capBytes;
+    const lease = possible ? await budget.turn(length, this.#parts.limits.turnMs) : undefined;
     try {
+      if (!possible) throw new ProtocolError("buffer_limit", "the reply is too large", { closes: false });
       if (lease === undefined) throw tooManyLargeReplies();
       const reply = this.#ending ? null : await this.#parts.dispatcher.run(line, this.connection);
       if (this.#ending) return;

@@ -130,6 +130,7 @@ export function testServer({
     peers: { ask: noPeers, find: atPeerHost, findAnew: atPeerHost, askAs, ...peers },
     peerKeys: new PeerKeys({ atSign, store, now }),
     proofs,
+    ownerReplies: outputBudgets.owner,
     challenges: new BriefRecords(monotonic),
     newestCommits: new NewestCommits(store),
     inbound: () =>

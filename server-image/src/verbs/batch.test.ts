@@ -47,6 +47,37 @@ describe("batch", () => {
     expect(client.session.connection.state).toBe("owner");
   });
 
+  test("runs nothing twice when others hold the memory for replies, and says so of what is too much", async () => {
+    const server = testServer({ heldBytes: 200_000 });
+    const [client, other] = [await server.owner(), await server.owner()];
+    await other.ask(`update:half.demo@alice ${"x".repeat(90_000)}`);
+    await other.ask(`update:most.demo@alice ${"y".repeat(190_000)}`);
+    const held = server.parts.outputBudgets.owner.tryTake(150_000);
+    const commands = ["update:immutable:true:once.demo@alice v", "llookup:half.demo@alice", "llookup:once.demo@alice"];
+    expect(await answers(client, commands)).toEqual([
+      { data: "2" },
+      { error_code: "AT0005", error_message: "Buffer limit exceeded" },
+      { data: "v" },
+    ]);
+    held?.release();
+    expect(await answers(client, ["llookup:half.demo@alice", "delete:half.demo@alice"])).toEqual([
+      { data: "x".repeat(90_000) },
+      { data: "3" },
+    ]);
+    expect(await client.ask("noop:0")).toBe("data:ok\n@alice@");
+    expect(server.parts.outputBudgets.owner.takenBytes).toBe(0);
+  });
+
+  test("answers thousands of writes once although there is no memory for long replies", async () => {
+    const server = testServer({ heldBytes: 200_000 });
+    const client = await server.owner();
+    const held = server.parts.outputBudgets.owner.tryTake(200_000);
+    const commands = Array.from({ length: 3_000 }, (_none, index) => `update:n${index}.demo@alice v`);
+    expect(await answers(client, commands)).toEqual(commands.map((_command, index) => ({ data: `${index}` })));
+    expect(server.store.lastCommitId).toBe(2_999);
+    held?.release();
+  });
+
   test.each(["batch:{}", "batch:[1]", 'batch:[{"id":"1","command":"scan"}]', "batch:[", "batch:"])(
     "refuses %s",
     async (line) => {

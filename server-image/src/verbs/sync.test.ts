@@ -1,4 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
+import { serverMetadata } from "../records.ts";
 import { type TestClient, testServer } from "../testing/atserver.ts";
 
 interface Entry {
@@ -56,6 +57,26 @@ describe("sync", () => {
     expect(await ids(client, "sync:from:-1:limit:10")).toEqual([0]);
     expect(await ids(client, "sync:from:0:limit:10")).toEqual([1]);
     expect(await ids(client, "sync:from:1:limit:10")).toEqual([2]);
+  });
+
+  test("leaves out what is too large together with its name and metadata, and brings what follows", async () => {
+    const server = testServer({ heldBytes: 10_240_000 });
+    const client = await server.owner();
+    for (const length of [10_239_600, 10_239_900]) {
+      await server.store.write((tx) => {
+        tx.put({ key: "long.demo@alice", value: "x".repeat(length), metadata: serverMetadata("@alice", 0) }, "*");
+        tx.put({ key: "after.demo@alice", value: "v", metadata: serverMetadata("@alice", 0) }, "*");
+      });
+    }
+    expect((await pageOf(client, "sync:from:-1:limit:10")).map(({ atKey }) => atKey)).toEqual(["after.demo@alice"]);
+    expect(await client.ask("llookup:all:long.demo@alice")).toMatch(/^error:AT0005-/);
+    client.send("llookup:long.demo@alice\n");
+    expect((await client.readReply()).length).toBe(10_239_900 + "data:\n@alice@".length);
+    await server.store.write((tx) => {
+      tx.put({ key: "long.demo@alice", value: "x".repeat(10_239_600), metadata: serverMetadata("@alice", 0) }, "*");
+    });
+    const pages = [await pageOf(client, "sync:from:-1:limit:1"), await pageOf(client, "sync:from:3:limit:1")];
+    expect(pages.flat().map(({ atKey }) => atKey)).toEqual(["after.demo@alice", "long.demo@alice"]);
   });
 
   test("leaves out what is too large for a reply once it is escaped, and brings what follows", async () => {

@@ -1,7 +1,7 @@
 import { formatMetadataJson, keyType, type SyncParams, sync as syntax } from "@atrium/protocol";
 import type { Connection } from "../connection.ts";
 import { Pace } from "../pace.ts";
-import { fitsInJson } from "../records.ts";
+import { replyJson } from "../records.ts";
 import { nameTest } from "../regex.ts";
 import { maySync } from "../rights/rights.ts";
 import type { CommitEntry, Store } from "../store/store.ts";
@@ -104,14 +104,13 @@ function entryText(
   if (operation === "-") return JSON.stringify({ atKey: key, value: null, metadata: null, commitId, operation });
   const record = store.committed(entry);
   if (record === undefined) return undefined;
-  if (!fitsInJson(record.value ?? "")) {
-    onTooLarge(key);
-    return undefined;
-  }
   const metadata = Object.fromEntries(
     Object.entries(formatMetadataJson(record.metadata)).map(([name, value]) => [name, asText(value)]),
   );
-  return JSON.stringify({ atKey: key, value: record.value ?? null, metadata, commitId, operation });
+  const { value = null } = record;
+  const text = replyJson({ atKey: key, value, metadata, commitId, operation }, value ?? "");
+  if (text === undefined) onTooLarge(key);
+  return text;
 }
 
 /** Here, and only here, numbers and booleans are text. */

@@ -2,6 +2,7 @@ import type { AtSign, Syntax } from "@atrium/protocol";
 import type { Log } from "@atrium/runtime/log.ts";
 import type { AccessCounts } from "../access-counts.ts";
 import type { BlockList } from "../block-list.ts";
+import type { ByteBudget } from "../byte-budget.ts";
 import type { Connection, State } from "../connection.ts";
 import type { Enrollments } from "../enrollment/enrollments.ts";
 import type { Passcodes } from "../enrollment/passcodes.ts";
@@ -33,6 +34,8 @@ export interface Parts {
   /** by which others are to */
   readonly challenges: BriefRecords;
   readonly notifications: Notifications;
+  /** memory for the owner's long replies */
+  readonly ownerReplies: Pick<ByteBudget, "tryTake">;
   /** Runs one more command, as the dispatcher would. */
   readonly run: (line: string, connection: Connection) => Reply | Promise<Reply>;
   /** Closes the connections for which `test` holds. */
@@ -49,12 +52,21 @@ export interface Parts {
   readonly startedMs: number;
 }
 
-/** What a verb answers: the payload behind `data:`; null is written as `null`. */
+/**
+ * What a verb answers: the payload behind `data:`; null is written as `null`. A long one may be asked for again when there
+ * is no memory for it yet, so it must come of reading alone, or be a {@link OnceReply}.
+ */
 export type Reply = string | null | SpecialReply;
 
-/** Only the prompt, without a newline, as `pol` answers; or nothing at all, as `monitor` does. */
-export interface SpecialReply {
-  readonly kind: "prompt" | "nothing";
+/** Only the prompt, without a newline, as `pol` answers; nothing at all, as `monitor` does; or what must not be run twice. */
+export type SpecialReply = { readonly kind: "prompt" | "nothing" } | OnceReply;
+
+/** The payload of a command that changed something; it has the memory that it needs. */
+export interface OnceReply {
+  readonly kind: "once";
+  readonly text: string;
+  /** to be called when it is written, or will never be */
+  release(): void;
 }
 
 /** What an enrolled app must have been granted for a command. */
