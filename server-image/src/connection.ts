@@ -29,6 +29,8 @@ export interface Channel {
    * @returns when it is written; never rejects
    */
   pushPieces(pieces: Iterable<string>): Promise<void>;
+  /** Tells that a command of this connection takes long, and leaves garbage. */
+  working(): void;
   /** false once nothing is read or written any more */
   readonly open: boolean;
   /**

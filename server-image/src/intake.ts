@@ -171,6 +171,6 @@ function overflow(limit: number, receivedBytes: number): ProtocolError {
   return new ProtocolError(
     "buffer_limit",
     "InboundBuffer overflow: server received request which exceeded the buffer size limit. Terminating the connection." +
-      ` (limit ${limit}, got ${receivedBytes})`,
+      ` (limit ${limit}, got ${Math.max(receivedBytes, limit + 1)})`,
   );
 }

@@ -175,6 +175,7 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
     outputBudgets: shares,
     onLarge: (bytes) => relief.used(bytes),
     onAnswered: () => relief.answered(),
+    onWorking: () => relief.working(),
     counts,
     log,
     monotonic,

@@ -23,6 +23,8 @@ export interface MemoryRelief extends Disposable {
   used(bytes: number): void;
   /** A command was answered. Small ones leave little, but clients that do not read can send very many. */
   answered(): void;
+  /** A command takes long: to match names with some expressions leaves a hundred megabytes in seconds. */
+  working(): void;
   /** Much is about to be used: what is left of what came before shall not be in memory beside it. */
   makeRoom(): void;
 }
@@ -43,9 +45,13 @@ export function relieveMemory(
     return {
       used: () => undefined,
       answered: () => undefined,
+      working: () => undefined,
       makeRoom: () => undefined,
       [Symbol.dispose]: () => undefined,
     };
+  const lookAtGrowth = () => {
+    if (heapBytes() - liveBytes > grownBytes) now("regular");
+  };
   const now = (flavor: "last-resort" | "regular") => {
     clearImmediate(collecting);
     collecting = undefined;
@@ -76,8 +82,9 @@ export function relieveMemory(
       else if (bytes >= largeBytes) collecting ??= setImmediate(now, "last-resort");
     },
     answered() {
-      if (++commands % commandsPerLook === 0 && heapBytes() - liveBytes > grownBytes) now("regular");
+      if (++commands % commandsPerLook === 0) lookAtGrowth();
     },
+    working: lookAtGrowth,
     makeRoom() {
       if (bytesUsed >= leastBytes) now("last-resort");
     },

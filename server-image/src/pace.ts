@@ -5,6 +5,8 @@ import type { Connection } from "./connection.ts";
 /** How long others may have to wait for one step of something long. */
 const sliceMs = 2;
 const callsPerLook = 8;
+/** How often, in slices, it is told that something takes long. */
+const slicesPerLook = 25;
 /** No client waits longer for a first byte. */
 const deadlineMs = 90_000;
 
@@ -16,6 +18,7 @@ export class Pace {
   readonly #for: Connection | undefined;
   readonly #beganMs = performance.now();
   #calls = 0;
+  #slices = 0;
   #sliceEndsMs = this.#beganMs + sliceMs;
 
   /** @param connection whose client alone has a use for it; undefined for what is done to its end in any case */
@@ -41,7 +44,10 @@ export class Pace {
 
   async #pause(): Promise<void> {
     await turn();
-    if (this.#for !== undefined) this.#assertOfUse(this.#for);
+    if (this.#for !== undefined) {
+      this.#assertOfUse(this.#for);
+      if (++this.#slices % slicesPerLook === 0) this.#for.channel.working();
+    }
     this.#sliceEndsMs = performance.now() + sliceMs;
   }
 

@@ -13,7 +13,7 @@ export function notFound(key: string): ProtocolError {
 }
 
 /** What clients accept of a reply, and what there is memory for. */
-const maxReplyLength = 10_240_000;
+const maxReplyBytes = 10_240_000;
 /** What is around the only entry of a list. */
 const listMarks = 2;
 /** A control character becomes as many. */
@@ -27,19 +27,19 @@ const mostOfOne = 6;
 export function replyJson(object: Readonly<Record<string, unknown>>, value: string): string | undefined {
   if (!fitsInJson(value)) return undefined;
   const text = JSON.stringify(object);
-  return text.length <= maxReplyLength - listMarks ? text : undefined;
+  return Buffer.byteLength(text) <= maxReplyBytes - listMarks ? text : undefined;
 }
 
 /** Any text that was stored fits, unless much of it has to be escaped. */
 function fitsInJson(value: string): boolean {
-  if (value.length * mostOfOne <= maxReplyLength) return true;
+  if (value.length * mostOfOne <= maxReplyBytes) return true;
   let length = value.length;
   for (let at = 0; at < value.length; at++) {
     const unit = value.charCodeAt(at);
     if (unit < 0x20) length += mostOfOne - 1;
     else if (unit === 0x22 || unit === 0x5c) length++;
   }
-  return length <= maxReplyLength;
+  return length <= maxReplyBytes;
 }
 
 /**

@@ -56,11 +56,17 @@ export class ReplyWriter {
 
   async #writeMade(pieces: Iterable<string>): Promise<void> {
     using _deadline = after(this.#limits.largeReplyMs, () => this.#socket.destroy());
+    const isOver = () => this.#socket.destroyed || this.#socket.writableEnded;
+    let text = "";
     for (const piece of pieces) {
+      text += piece;
+      if (text.length < this.#limits.pieceBytes / 2) continue;
       // It may be ended by us, too, while the client reads.
-      if (this.#socket.destroyed || this.#socket.writableEnded) return;
-      await this.#writeNow(piece);
+      if (isOver()) return;
+      await this.#writeNow(text);
+      text = "";
     }
+    if (!isOver()) await this.#writeNow(text);
   }
 
   async #writeReply({ head, body, tail }: LongReply): Promise<void> {

@@ -248,6 +248,17 @@ describe("slow clients", () => {
     expect(server.parts.outputBudgets.owner.takenBytes).toBe(0);
   });
 
+  test("take memory by bytes, not by characters", async () => {
+    const server = testServer({ limits: { unreadMs: 60_000 }, heldBytes: 300_000 });
+    const client = await server.owner();
+    await client.ask(`update:a.b@alice ${"x".repeat(60_000)}`);
+    await client.ask(`update:c.d@alice ${"漢".repeat(60_000)}`);
+    client.socket.pause();
+    client.send("llookup:a.b@alice\nllookup:c.d@alice\n");
+    await until(() => server.parts.outputBudgets.owner.takenBytes === 180_000);
+    client.server.destroy();
+  });
+
   test("hold memory for large replies only as long as they may", async () => {
     const server = testServer({
       limits: { unreadMs: 60_000, largeReplyMs: 100, pieceBytes: 1_000, turnMs: 5_000 },

@@ -24,6 +24,8 @@ export interface SessionParts {
   readonly onLarge: (bytes: number) => void;
   /** is told of each command that was answered */
   readonly onAnswered: () => void;
+  /** is told now and then while a command takes long */
+  readonly onWorking: () => void;
   readonly counts: Counts;
   readonly log: Log;
   readonly monotonic: () => number;
@@ -79,6 +81,7 @@ export class Session {
       channel: {
         push: (line) => this.#push(line),
         pushPieces: (pieces) => this.#pushPieces(pieces),
+        working: () => parts.onWorking(),
         get open() {
           return !session.#ending;
         },
@@ -281,14 +284,15 @@ export class Session {
     this.#answered();
     if (reply !== null && typeof reply === "object") return this.#answerSpecially(reply);
     if (this.#ending) return undefined;
-    if (reply === null || reply.length <= this.#parts.limits.pieceBytes) {
-      if (reply !== null && reply.length > smallLength) this.#parts.onLarge(reply.length);
+    const bytes = reply === null || reply.length <= smallLength ? 0 : Buffer.byteLength(reply);
+    if (reply === null || bytes <= this.#parts.limits.pieceBytes) {
+      if (bytes > 0) this.#parts.onLarge(bytes);
       return this.#writer.write(`data:${reply}${this.#tail}`);
     }
-    const lease = this.#outputBudget.tryTake(reply.length);
+    const lease = this.#outputBudget.tryTake(bytes);
     if (lease !== undefined) return this.#writeLarge(reply, lease);
-    this.#parts.onLarge(reply.length);
-    return this.#answerLater(reply.length, line);
+    this.#parts.onLarge(bytes);
+    return this.#answerLater(bytes, line);
   }
 
   #answerSpecially(reply: SpecialReply): Promise<void> | undefined {
@@ -343,10 +347,10 @@ export class Session {
    * Answers a command for whose large reply there is no memory yet. Only reads have such: the reply is not kept
    * meanwhile (nor is it a parameter here, which would keep it) but read again. Never rejects.
    */
-  async #answerLater(length: number, line: string): Promise<void> {
+  async #answerLater(bytes: number, line: string): Promise<void> {
     const budget = this.#outputBudget;
-    const possible = length <= budget.capBytes;
-    const lease = possible ? await budget.turn(length, this.#parts.limits.turnMs) : undefined;
+    const possible = bytes <= budget.capBytes;
+    const lease = possible ? await budget.turn(bytes, this.#parts.limits.turnMs) : undefined;
     try {
       if (!possible) throw new ProtocolError("buffer_limit", "the reply is too large", { closes: false });
       if (lease === undefined) throw tooManyLargeReplies();
@@ -354,7 +358,7 @@ export class Session {
       if (this.#ending) return;
       const body = String(reply);
       // It may have changed since.
-      if (body.length > length) throw tooManyLargeReplies();
+      if (Buffer.byteLength(body) > bytes) throw tooManyLargeReplies();
       await this.#writer.writeInPieces({ head: "data:", body, tail: this.#tail });
     } catch (error) {
       await this.#fail(error);

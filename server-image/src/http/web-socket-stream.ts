@@ -78,7 +78,7 @@ export class WebSocketStream extends Duplex {
   }
 
   override _write(text: string, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    // Only the parts of a long reply but the last are long and without a newline.
+    // Only the parts of a long line but the last are long and without a newline.
     const fin = text.length <= maxPromptLength || text.includes("\n");
     this.#webSocket.send(text, { fin, binary: false }, callback);
   }

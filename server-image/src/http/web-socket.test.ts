@@ -119,6 +119,18 @@ describe("WebSocket", () => {
     expect(await client.closed).toBe(1000);
   });
 
+  test("brings each notification in one message, however long its parts are", async () => {
+    await using at = await listen();
+    using client = await new Client(at).login();
+    expect(await client.ask("monitor:selfNotifications")).toMatch(/^notification: \{"id":"-1"/);
+    using sender = await new Client(at).login();
+    for (const value of ["v", "x".repeat(65_536), `${"x".repeat(65_536)}@y@`, "\\".repeat(200_000)]) {
+      expect(await sender.ask(`notify:@alice:a.b@alice:${value}`)).toMatch(/^data:/);
+      const line = (await client.message()) ?? "";
+      expect(JSON.parse(line.replace("notification: ", "")).value === value).toBe(true);
+    }
+  });
+
   test("refuses what is too long before it has arrived", async () => {
     await using at = await listen();
     using client = new Client(at);

@@ -155,6 +155,7 @@ export function testServer({
     outputBudgets,
     onLarge: () => undefined,
     onAnswered: () => undefined,
+    onWorking: () => undefined,
     counts: new Counts(),
     log,
     monotonic,

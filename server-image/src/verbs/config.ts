@@ -7,11 +7,12 @@ import { verb } from "./verb.ts";
 export const config = verb({
   syntax,
   allow: ["owner"],
-  async handle(params, { blockList }, { enrollment }) {
+  async handle(params, { blockList, endConnections }, { enrollment }) {
     assertGranted(params, enrollment);
     switch (params.operation) {
       case "add":
         await blockList.add(params.atSigns);
+        endConnections(({ peer }) => peer !== undefined && blockList.has(peer));
         return "success";
       case "remove":
         await blockList.remove(params.atSigns);

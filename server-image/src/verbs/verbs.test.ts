@@ -4,6 +4,7 @@ import { one } from "@atrium/runtime/tls-files.vectors.ts";
 import { describe, expect, test } from "@jest/globals";
 import { testCa } from "../../../test/kit/certificates.ts";
 import { sweepStep } from "../expiry.ts";
+import { serverMetadata } from "../records.ts";
 import { ensureSigningKeys } from "../signing-keys.ts";
 import { peerHost, secret, type TestClient, testServer } from "../testing/atserver.ts";
 
@@ -232,6 +233,15 @@ describe("records", () => {
     expect(server.store.changes({ after: -1, limit: 500 }).filter(({ operation }) => operation === "-")).toHaveLength(
       130,
     );
+  });
+
+  test("that are copies may be deleted, whatever their owner says of the original", async () => {
+    const server = testServer();
+    const client = await server.owner();
+    const metadata = { ...serverMetadata("@bob", 0), immutable: true };
+    await server.store.write((tx) => tx.put({ key: "cached:@alice:a.b@bob", value: "v", metadata }, "*"));
+    expect(await client.ask("delete:cached:@alice:a.b@bob")).toBe("data:1\n@alice@");
+    expect(server.store.get("cached:@alice:a.b@bob")).toBeUndefined();
   });
 
   test("that are immutable are neither written nor, but by force, deleted", async () => {
@@ -511,6 +521,13 @@ describe("owner's matters", () => {
     const bob = await server.anonymous();
     bob.send("from:@bob\nnoop:0\n");
     expect(await bob.readAll()).toBe("error:AT0013-Exception: Unable to connect\n@");
+    await owner.ask("config:block:remove:@bob");
+    const proven = await server.anonymous();
+    proven.session.connection.becomePeer("@bob");
+    await owner.ask("config:block:add:@carl");
+    expect(await proven.ask("noop:0")).toBe("data:ok\n@bob@");
+    await owner.ask("config:block:add:@bob");
+    expect(await proven.readAll()).toBe("");
     await owner.ask("config:block:remove:@bob");
     const again = await server.anonymous({ shownCertificate: peerCertificate() });
     expect(await again.ask("from:@bob")).toMatch("data:proof:");
