@@ -3,11 +3,11 @@ import type { RE2JS } from "re2js";
 import { programSize } from "./regex-size.ts";
 
 const maxLength = 1_000;
-/** About a megabyte. */
-const maxInstructions = 2_000;
+/** About half a megabyte. */
+const maxInstructions = 1_000;
 /** Of all that are kept: clients poll with the same few. */
 const maxKept = 16;
-const maxKeptInstructions = 4_000;
+const maxKeptInstructions = 2_000;
 /** What an expression may remember of the names it has seen. Eight megabytes, the engine's own bound, bring next to nothing more. */
 const memoryBytes = 131_072;
 
