@@ -32,8 +32,8 @@ export function plugChainLeak(): boolean {
   return known;
 }
 
-/** @returns undefined when it showed none */
+/** @returns undefined when it showed none, and once the connection has ended */
 export function shownCertificate(socket: TLSSocket): ShownCertificate | undefined {
-  const { raw } = socket.getPeerCertificate();
-  return raw && { certificate: new X509Certificate(raw), trusted: socket.authorized };
+  const certificate: { readonly raw?: Buffer } | null = socket.getPeerCertificate();
+  return certificate?.raw && { certificate: new X509Certificate(certificate.raw), trusted: socket.authorized };
 }

@@ -84,8 +84,12 @@ export class Target implements Disposable {
   async take(on: On): Promise<Line> {
     const { kind = "", rights = "", fresh } = kinds.exec(on)?.groups ?? {};
     if (kind === "") throw new Error(`there is no connection of the kind ${on}`);
-    const pooled = fresh === undefined ? this.#idle.get(poolOf(on))?.pop() : undefined;
-    if (pooled !== undefined) return pooled;
+    const pool = fresh === undefined ? (this.#idle.get(poolOf(on)) ?? []) : [];
+    for (let pooled = pool.pop(); pooled !== undefined; pooled = pool.pop()) {
+      // A row may have ended what no row has in hand.
+      if (!pooled.wire.received.closed) return pooled;
+      this.#all.delete(pooled);
+    }
     const line = await this.#open(kind, rights);
     this.#all.add(line);
     return line;

@@ -117,6 +117,17 @@ export const otherRows = [
       ],
     },
     {
+      id: "config.block-ends-connections",
+      group: "alone",
+      differs: "the connections of a blocked atSign are closed, too",
+      steps: [
+        ["peer!", "noop:0", "data:ok"],
+        ["owner", "config:block:add:@bob", "data:success"],
+        { on: "peer!", closes: true },
+        ["owner", "config:block:remove:@bob", "data:success"],
+      ],
+    },
+    {
       id: "config.block-several",
       group: "alone",
       steps: [
