@@ -1,69 +1,104 @@
 import { maxLineBytes } from "@atrium/protocol";
 import { z } from "zod";
 import type { KubernetesObject, Resource } from "../controller/api.ts";
-import { type DeepReadonly, field, objectName, quantity } from "./schema.ts";
+import { labelSelector, nodeSelector, tolerations } from "./kubernetes-types.ts";
+import {
+  amount,
+  type DeepReadonly,
+  field,
+  integer,
+  isQuantity,
+  objectName,
+  quantity,
+  type Rule,
+  subdomain,
+} from "./schema.ts";
 
 const amounts = (description: string) =>
   z
     .strictObject({
       cpu: quantity("Processor time, in processors.").optional(),
       memory: quantity("Memory, in bytes.").optional(),
-      "ephemeral-storage": quantity("Space of the node, in bytes.").optional(),
+      "ephemeral-storage": quantity("Space of the node's disk, in bytes.").optional(),
     })
     .meta(field(description));
 
-const labelSelector = z
+const resources = z
   .strictObject({
-    matchLabels: z
-      .record(z.string(), z.string().max(63))
-      .optional()
-      .meta({ ...field("Labels that must all be there."), maxProperties: 32 }),
-    matchExpressions: z
-      .array(
-        z.strictObject({
-          key: z.string().max(317).meta(field("Name of a label.")),
-          operator: z.enum(["In", "NotIn", "Exists", "DoesNotExist"]).meta(field("What must hold of the label.")),
-          values: z.array(z.string().max(63)).max(32).optional().meta(field("For In and NotIn: the values.")),
-        }),
-      )
-      .max(32)
-      .optional()
-      .meta(field("Requirements that must all hold.")),
+    requests: amounts("What is kept free for an atServer.").prefault({ cpu: "5m", memory: "24Mi" }),
+    limits: amounts("What an atServer may use; one that uses more memory is ended.").prefault({ memory: "128Mi" }),
   })
-  .meta({
-    ...field("Selects namespaces by their labels; an empty one selects all."),
-    "x-kubernetes-map-type": "atomic",
-  });
+  .meta(
+    field("Compute resources of each atServer.", ...["cpu", "memory", "ephemeral-storage"].map((name) => atMost(name))),
+  );
 
-const toleration = z.strictObject({
-  key: z.string().max(317).optional().meta(field("Name of the taint; without it, operator must be Exists.")),
-  operator: z.enum(["Exists", "Equal"]).optional().meta(field("Equal, the default, compares value; Exists takes any.")),
-  value: z.string().max(63).optional().meta(field("Value of the taint.")),
-  effect: z
-    .enum(["NoSchedule", "PreferNoSchedule", "NoExecute"])
-    .optional()
-    .meta(field("Effect of the taint; without it, all.")),
-  tolerationSeconds: z
-    .int()
-    .min(0)
-    .optional()
-    .meta({ ...field("For NoExecute: how long the pod stays."), format: "int64" }),
-});
+/** A pod that requests more than its limit would be refused; better the class is. */
+function atMost(name: string): Rule {
+  const key = name.replaceAll("-", "__dash__");
+  const usable = (part: string) =>
+    `has(self.${part}) && has(self.${part}.${key}) && ${isQuantity(`self.${part}.${key}`)}`;
+  const more = `${amount(`self.requests.${key}`)}.isGreaterThan(${amount(`self.limits.${key}`)})`;
+  return {
+    rule: `!(${usable("requests")} && ${usable("limits")} && ${more})`,
+    message: "must not be greater than the limit",
+    fieldPath: name === key ? `.requests.${name}` : `.requests['${name}']`,
+  };
+}
 
-const AtSignClassSpec = z
+const storage = z
+  .strictObject({
+    driver: z.enum(["pvc"]).default("pvc").meta(field("pvc: a PersistentVolumeClaim for each Atsign.")),
+    size: quantity("How much an Atsign may store.").default("1Gi"),
+    storageClassName: z
+      .string()
+      .optional()
+      .meta({
+        ...field(
+          `StorageClass of the claims. Without it the cluster's default; with "" only volumes that have no class.`,
+          { rule: `self == '' || self.matches(r'${subdomain.source}')`, message: "must be a DNS name in lower case" },
+        ),
+        maxLength: 253,
+      }),
+  })
+  .meta(field("Where the data of each Atsign is kept."));
+
+const limits = z
+  .strictObject({
+    connections: integer("int32", "Connections to an atServer at a time; 20 of them are kept for its owner.", {
+      min: 21,
+      max: 10_000,
+    }).default(200),
+    lineBytes: integer("int32", "Bytes of the longest command, and with it of the longest value.", {
+      min: 65_536,
+      max: maxLineBytes,
+    }).default(maxLineBytes),
+  })
+  .meta(field("What an atServer takes from its clients."));
+
+/** CEL: whether not all namespaces are allowed. */
+const selects = ["matchLabels", "matchExpressions"]
+  .map((part) => `self.allowedNamespaces.selector.${part}`)
+  .map((part) => `has(${part}) && size(${part}) > 0`)
+  .join(" || ");
+
+export const AtSignClassSpec = z
   .strictObject({
     image: z
       .string()
-      .min(1)
-      .max(1024)
       .optional()
-      .meta(field("Image of the atServer. Without it, the one that came with the installed version of Atrium.")),
+      .meta({
+        ...field("Image of the atServer. Without it the one that belongs to the installed version of Atrium.", {
+          rule: `self.matches(r'^\\S+$')`,
+          message: "must be the name of an image",
+        }),
+        maxLength: 1024,
+      }),
     imagePullSecrets: z
       .array(z.strictObject({ name: objectName("Name of the Secret.") }))
       .max(16)
       .default([])
       .meta({
-        ...field("Secrets of the AtSign's own namespace with which the image is pulled."),
+        ...field("Secrets of the AtSign's own namespace with which its image is pulled."),
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["name"],
       }),
@@ -71,49 +106,9 @@ const AtSignClassSpec = z
       .strictObject({ selector: labelSelector.prefault({}) })
       .prefault({})
       .meta(field("The namespaces whose AtSigns may use this class.")),
-    resources: z
-      .strictObject({
-        requests: amounts("What is kept free for an atServer.").prefault({ cpu: "5m", memory: "24Mi" }),
-        limits: amounts("What an atServer may use; one that uses more memory is ended.").prefault({ memory: "128Mi" }),
-      })
-      .prefault({})
-      .meta(field("Compute resources of each atServer.")),
-    storage: z
-      .strictObject({
-        driver: z.enum(["pvc"]).default("pvc").meta(field("pvc: one PersistentVolumeClaim per Atsign.")),
-        size: quantity("How much an Atsign may store.").default("1Gi"),
-        storageClassName: z
-          .string()
-          .max(253)
-          .optional()
-          .meta(
-            field(
-              'StorageClass of the claims; without it, the cluster\'s default; with "", only volumes that have none.',
-            ),
-          ),
-      })
-      .prefault({})
-      .meta(field("Where the data of each Atsign is kept.")),
-    limits: z
-      .strictObject({
-        connections: z
-          .int()
-          .min(21)
-          .max(10_000)
-          .default(200)
-          .meta({
-            ...field("Connections at once to one atServer; 20 of them are kept for its owner."),
-            format: "int32",
-          }),
-        lineBytes: z
-          .int()
-          .min(65_536)
-          .max(maxLineBytes)
-          .default(maxLineBytes)
-          .meta({ ...field("Longest command, and so longest value, in bytes."), format: "int32" }),
-      })
-      .prefault({})
-      .meta(field("What one atServer takes from its clients.")),
+    resources: resources.prefault({}),
+    storage: storage.prefault({}),
+    limits: limits.prefault({}),
     certificates: z
       .strictObject({
         serving: z
@@ -121,24 +116,27 @@ const AtSignClassSpec = z
           .default("platform")
           .meta(
             field(
-              "With which certificate clients are served. platform: one per Atsign, from the platform's CA. wildcard: the zone's public certificate with its key; every atServer that has it can pose as every host of the zone, so it is for platforms of one tenant.",
+              "With which certificate clients are served. platform: its own for each Atsign, from the platform's CA. " +
+                "wildcard: the zone's public certificate with its key; every atServer that has it can pose as every " +
+                "host of the zone, so it is for platforms of one tenant.",
             ),
           ),
       })
       .prefault({})
       .meta(field("Certificates of the atServers.")),
     placement: z
-      .strictObject({
-        nodeSelector: z
-          .record(z.string(), z.string().max(63))
-          .default({})
-          .meta({ ...field("Labels of the nodes that atServers may run on."), maxProperties: 32 }),
-        tolerations: z.array(toleration).max(32).default([]).meta(field("Taints of nodes that atServers tolerate.")),
-      })
+      .strictObject({ nodeSelector: nodeSelector.default({}), tolerations: tolerations.default([]) })
       .prefault({})
       .meta(field("Where atServers run.")),
   })
-  .meta(field("How the Atsigns of this class are served."));
+  .meta(
+    field("How the Atsigns of this class are served.", {
+      rule: `self.certificates.serving != 'wildcard' || ${selects}`,
+      message:
+        "wildcard needs an allowedNamespaces.selector: every atServer with the zone's key can pose as every host of the zone",
+      fieldPath: ".certificates.serving",
+    }),
+  );
 
 export type AtSignClassSpec = DeepReadonly<z.output<typeof AtSignClassSpec>>;
 
@@ -149,10 +147,10 @@ export interface AtSignClass extends KubernetesObject {
 
 export const atSignClasses: Resource = { group: "atrium.dev", version: "v1alpha1", plural: "atsignclasses" };
 
-/** On the class that AtSigns without className have; with the value `true`. */
+/** The class that has it with the value `true` is that of AtSigns without className. */
 export const defaultClassAnnotation = "atrium.dev/default-class";
 
-/** What the operator makes when no class is the default one. */
+/** What the operator makes when there is no class that is the default one. */
 export function standardClass(): AtSignClass {
   return {
     apiVersion: "atrium.dev/v1alpha1",
