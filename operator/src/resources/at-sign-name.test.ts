@@ -1,11 +1,7 @@
 import { keyType, parseAtSign } from "@atrium/protocol";
 import { describe, expect, test } from "@jest/globals";
 import { spelling, upperCase } from "./at-sign-name.ts";
-
-/** RE2 writes `\x{…}` what JavaScript writes `\u{…}`; the rest of these expressions they share. */
-function expression(re2: string): RegExp {
-  return new RegExp(re2.replaceAll("\\x{", "\\u{"), "u");
-}
+import { expression } from "./testing/re2.ts";
 
 describe("the rules for an atSign in the CustomResourceDefinition", () => {
   const spelt = expression(spelling);
