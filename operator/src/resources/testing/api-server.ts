@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { OutgoingHttpHeaders } from "node:http";
 import type { RequestOptions } from "node:https";
+import { setTimeout as delay } from "node:timers/promises";
 import { parseAllDocuments } from "yaml";
 import { binaries } from "../../../../test/cluster/binaries.ts";
 import { startControlPlane } from "../../../../test/cluster/control-plane.ts";
@@ -76,10 +77,19 @@ export async function apply(api: ApiClient, resource: Resource, object: Kubernet
   });
 }
 
-/** Applies the definitions of the chart, and waits until objects of them are served. */
-export async function installDefinitions(api: ApiClient, objects = objectsOf(readFileSync(chartFile, "utf8"))) {
-  for (const object of objects) await apply(api, definitions, object);
+/**
+ * Applies the definitions of the chart, and waits until objects of them are served.
+ *
+ * @returns their resource versions
+ */
+export async function installDefinitions(
+  api: ApiClient,
+  objects = objectsOf(readFileSync(chartFile, "utf8")),
+): Promise<(string | undefined)[]> {
+  const applied = [];
+  for (const object of objects) applied.push(await apply(api, definitions, object));
   for (const { metadata } of objects) await established(api, metadata.name);
+  return applied.map(({ metadata }) => metadata.resourceVersion);
 }
 
 /** Watches one definition until it says that it is served. */
@@ -103,4 +113,10 @@ export async function verdict(request: Promise<unknown>): Promise<string> {
     if (!(error instanceof ApiError)) throw error;
     return error.message;
   }
+}
+
+/** The API server takes up policies and definitions a moment after it has accepted them, and tells nobody when. */
+export async function effective(holds: () => Promise<boolean>): Promise<void> {
+  const deadline = AbortSignal.timeout(20_000);
+  while (!(await holds())) await delay(50, undefined, { signal: deadline });
 }
