@@ -1,10 +1,15 @@
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import type { OutgoingHttpHeaders } from "node:http";
 import type { RequestOptions } from "node:https";
+import { connect } from "node:net";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseAllDocuments } from "yaml";
-import { binaries } from "../../../../test/cluster/binaries.ts";
+import { binaries, binary } from "../../../../test/cluster/binaries.ts";
 import { startControlPlane } from "../../../../test/cluster/control-plane.ts";
+import { freePorts } from "../../../../test/cluster/ports.ts";
+import { type Program, startProgram } from "../../../../test/cluster/program.ts";
 import { ApiClient, ApiError, type KubernetesObject, pathOf, type Resource } from "../../controller/api.ts";
 import { scratch } from "../../testing/scratch.ts";
 import { chartFile } from "../generate.ts";
@@ -20,11 +25,15 @@ interface Caller {
 export interface TestApiServer extends AsyncDisposable {
   /** of the administrator who needs no permission, or of who is said */
   client(caller?: Caller): ApiClient;
+  /** the controller manager with these of its controllers alone; it ends with the API server */
+  startControllers(...names: readonly string[]): Promise<void>;
 }
 
 export async function startApiServer(): Promise<TestApiServer> {
   const directory = scratch();
-  const files = await binaries(["etcd", "kube-apiserver"], (line) => process.stderr.write(`${line}\n`));
+  const say = (line: string) => void process.stderr.write(`${line}\n`);
+  const files = await binaries(["etcd", "kube-apiserver"], say);
+  const programs: Program[] = [];
   const plane = await startControlPlane({
     binary: (name) => files[name as keyof typeof files],
     directory: directory.path,
@@ -47,11 +56,35 @@ export async function startApiServer(): Promise<TestApiServer> {
         getCurrentCluster: () => ({ server: plane.url }),
         applyToHTTPSOptions: authenticate(caller),
       }),
+    async startControllers(...names) {
+      const [port = 0] = await freePorts(1);
+      const program = await startProgram({
+        command: await binary("kube-controller-manager", say),
+        args: [
+          ...["--kubeconfig", plane.kubeconfig, "--controllers", names.join(","), "--leader-elect=false"],
+          ...["--bind-address", "127.0.0.1", "--secure-port", String(port), "--cert-dir", directory.path],
+        ],
+        log: join(directory.path, "kube-controller-manager.log"),
+        ready: () => listens(port),
+      });
+      programs.push(program);
+    },
     async [Symbol.asyncDispose]() {
+      for (const program of programs) await program.stop();
       await plane[Symbol.asyncDispose]();
       directory[Symbol.dispose]();
     },
   };
+}
+
+function listens(port: number): Promise<boolean> {
+  const socket = connect({ host: "127.0.0.1", port });
+  return once(socket, "connect")
+    .then(
+      () => true,
+      () => false,
+    )
+    .finally(() => socket.destroy());
 }
 
 const definitions: Resource = { group: "apiextensions.k8s.io", version: "v1", plural: "customresourcedefinitions" };
