@@ -8,6 +8,7 @@ import { atSigns } from "./at-sign.ts";
 import {
   apply,
   effective,
+  expressionWarnings,
   installDefinitions,
   objectsOf,
   startApiServer,
@@ -26,6 +27,7 @@ beforeAll(async () => {
   server = await startApiServer();
   api = server.client();
   await installDefinitions(api);
+  await server.startControllers("resourcequota-controller", "validatingadmissionpolicy-status-controller");
 }, 60_000);
 
 afterAll(async () => {
@@ -67,7 +69,6 @@ describe("the examples", () => {
   });
 
   test("resource-quota.yaml limits how many AtSigns a namespace has", async () => {
-    await server.startControllers("resourcequota-controller");
     await applyFile("resource-quota.yaml");
     const namespace = "customer-a";
     const hard = { "count/atsigns.atrium.dev": 2 };
@@ -103,7 +104,8 @@ describe("the examples", () => {
         metadata: { name, annotations },
       });
     }
-    await applyFile("names.yaml");
+    const [policy] = (await applyFile("names.yaml")) as [KubernetesObject];
+    expect(await expressionWarnings(api, policy)).toEqual({});
     const ask = (namespace: string, name: string) =>
       verdict(
         api.request({
