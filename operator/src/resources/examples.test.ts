@@ -8,7 +8,6 @@ import { atSigns } from "./at-sign.ts";
 import {
   apply,
   effective,
-  expressionWarnings,
   installDefinitions,
   objectsOf,
   startApiServer,
@@ -27,7 +26,7 @@ beforeAll(async () => {
   server = await startApiServer();
   api = server.client();
   await installDefinitions(api);
-  await server.startControllers("resourcequota-controller", "validatingadmissionpolicy-status-controller");
+  await server.startControllers("resourcequota-controller");
 }, 60_000);
 
 afterAll(async () => {
@@ -104,8 +103,7 @@ describe("the examples", () => {
         metadata: { name, annotations },
       });
     }
-    const [policy] = (await applyFile("names.yaml")) as [KubernetesObject];
-    expect(await expressionWarnings(api, policy)).toEqual({});
+    await applyFile("names.yaml");
     const ask = (namespace: string, name: string) =>
       verdict(
         api.request({

@@ -13,7 +13,6 @@ import { type Program, startProgram } from "../../../../test/cluster/program.ts"
 import { ApiClient, ApiError, type KubernetesObject, pathOf, type Resource } from "../../controller/api.ts";
 import { scratch } from "../../testing/scratch.ts";
 import { chartFile } from "../generate.ts";
-import { resourceOf } from "./resources.ts";
 
 /** Whom a request is made as, and what it asks for besides. */
 interface Caller {
@@ -153,18 +152,4 @@ export async function verdict(request: Promise<unknown>): Promise<string> {
 export async function effective(holds: () => Promise<boolean>): Promise<void> {
   const deadline = AbortSignal.timeout(20_000);
   while (!(await holds())) await delay(50, undefined, { signal: deadline });
-}
-
-/**
- * What the API server finds in the expressions of a policy: fields that no object has, and types that do not fit. Needs
- * the controller `validatingadmissionpolicy-status-controller`.
- */
-export async function expressionWarnings(api: ApiClient, policy: KubernetesObject): Promise<unknown> {
-  const path = pathOf(resourceOf(policy), { name: policy.metadata.name });
-  let status: { readonly observedGeneration?: number; readonly typeChecking?: object } | undefined;
-  await effective(async () => {
-    ({ status } = await api.request<{ status?: typeof status }>({ method: "GET", path }));
-    return status?.observedGeneration !== undefined;
-  });
-  return status?.typeChecking;
 }
