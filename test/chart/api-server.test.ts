@@ -11,7 +11,7 @@ beforeAll(async () => {
   const established = ["wait", "--for=condition=Established", "crd/servicemonitors.monitoring.coreos.com"];
   await server.runWell("kubectl", [...established, "--timeout=20s"]);
 });
-afterAll(() => server[Symbol.asyncDispose]());
+afterAll(async () => server[Symbol.asyncDispose]());
 
 describe("the API server takes the chart, and warns of nothing", () => {
   test.each(Object.entries(valueSets))("%s", async (_name, values) => {
