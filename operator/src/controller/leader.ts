@@ -1,7 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
-import { type ApiClient, ApiError, type KubernetesObject, pathOf } from "./api.ts";
+import { type ApiClient, ApiError, type KubernetesObject, pathOf, type RequestParts } from "./api.ts";
+import { LeaseTerm } from "./lease-term.ts";
+import type { Term } from "./term.ts";
+
+export type { Term } from "./term.ts";
 
 export interface LeaderOptions {
   readonly client: Pick<ApiClient, "request">;
@@ -9,10 +13,15 @@ export interface LeaderOptions {
   readonly name: string;
   /** of this process; made up without it */
   readonly identity?: string;
+  /** others may lead when they saw no renewal for so long; told to them in whole seconds, rounded up */
   readonly leaseMs?: number;
+  /** a leader that could not renew for so long writes nothing any more; below `leaseMs` */
+  readonly deadlineMs?: number;
   /** a leader renews so often; a follower looks so often, or when the lease may have ended */
   readonly renewMs?: number;
   readonly monotonic?: () => number;
+  /** for people who read the Lease; nothing is decided by it */
+  readonly now?: () => Date;
   readonly onError: (error: unknown) => void;
 }
 
@@ -28,14 +37,6 @@ interface Lease extends KubernetesObject {
 
 const leases = { group: "coordination.k8s.io", version: "v1", plural: "leases" } as const;
 
-/** The time in which this process may write: `deadlineMs` of the monotonic clock moves on with each renewal. */
-export interface Term {
-  /** aborted when the lease was lost or given up */
-  readonly signal: AbortSignal;
-  /** what is not answered by then must not be sent: another may lead after it */
-  remainingMs(): number;
-}
-
 /**
  * Leads when it holds the Lease, one process at a time: others count the lease's duration from when *they* saw it renewed
  * last, so no clocks are compared. A leader that could not renew in time stops before another may begin, also when it was
@@ -47,28 +48,37 @@ export class Leader {
   readonly identity: string;
   readonly #options: LeaderOptions;
   readonly #leaseMs: number;
+  readonly #deadlineMs: number;
   readonly #renewMs: number;
   readonly #monotonic: () => number;
+  readonly #path: string;
   /** what was seen of the lease last, and when that changed */
-  #seen: { readonly version: string; readonly atMs: number } | undefined;
+  #seen: { readonly lease: Lease; readonly atMs: number } | undefined;
 
+  /** @throws {RangeError} when the times do not fit together */
   constructor(options: LeaderOptions) {
+    const { leaseMs = 8_000, deadlineMs = 5_000, renewMs = 2_000 } = options;
+    if (!(renewMs < deadlineMs && deadlineMs < leaseMs)) throw new RangeError("not renewMs < deadlineMs < leaseMs");
     this.#options = options;
     this.identity = options.identity ?? `${hostname()}_${randomUUID()}`;
-    this.#leaseMs = options.leaseMs ?? 8_000;
-    this.#renewMs = options.renewMs ?? 2_000;
+    this.#leaseMs = leaseMs;
+    this.#deadlineMs = deadlineMs;
+    this.#renewMs = renewMs;
     this.#monotonic = options.monotonic ?? (() => performance.now());
+    this.#path = pathOf(leases, { namespace: options.namespace, name: options.name });
   }
 
   /**
-   * Waits for the lease, and runs `lead` while it is held; again and again, until the signal ends it. The lease is given
-   * up in the end, so that the next one need not wait.
+   * Waits for the lease, and runs `lead` while it is held; again and again, until the signal ends it. The lease is renewed
+   * until `lead` has ended, and then given up, so that the next one need not wait.
+   *
+   * @param lead ends soon after its term's signal was aborted
+   * @throws what `lead` throws
    */
   async run(lead: (term: Term) => Promise<void>, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const held = await this.#acquired(signal);
-      if (held === undefined) return;
-      await this.#lead(held, lead, signal);
+      const takenMs = await this.#acquired(signal);
+      if (takenMs !== undefined) await this.#lead(takenMs, lead, signal);
     }
   }
 
@@ -77,73 +87,101 @@ export class Leader {
     while (!signal.aborted) {
       const beganMs = this.#monotonic();
       try {
-        if (await this.#tryTake(signal)) return beganMs;
+        if (await this.#take({ deadlineMs: this.#deadlineMs, signal })) return beganMs;
       } catch (error) {
-        if (signal.aborted) return undefined;
-        this.#options.onError(error);
+        // Of candidates that try at once, all but one meet a conflict.
+        if (!signal.aborted && !isConflict(error)) this.#options.onError(error);
       }
-      await delay(this.#renewMs * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
+      await delay(this.#followMs(), undefined, { signal }).catch(() => undefined);
     }
     return undefined;
   }
 
+  /** Until the lease may have ended, at most one interval; not all candidates at the same time. */
+  #followMs(): number {
+    const leftMs = this.#seen === undefined ? Number.POSITIVE_INFINITY : this.#endMs(this.#seen) - this.#monotonic();
+    const jitter = 0.75 + Math.random() / 2;
+    return leftMs > 0 ? Math.min(this.#renewMs * jitter, leftMs + Math.random() * 100) : this.#renewMs * jitter;
+  }
+
   async #lead(takenMs: number, lead: (term: Term) => Promise<void>, signal: AbortSignal): Promise<void> {
-    const lost = new AbortController();
-    let deadlineMs = takenMs + this.#leaseMs;
-    const remainingMs = () => (lost.signal.aborted ? 0 : Math.max(0, deadlineMs - this.#monotonic()));
-    const leading = lead({ signal: AbortSignal.any([lost.signal, signal]), remainingMs });
-    const over = new AbortController();
-    void leading.then(
-      () => over.abort(),
-      () => over.abort(),
-    );
-    const ended = AbortSignal.any([over.signal, signal]);
+    using term = new LeaseTerm({ endMs: takenMs + this.#deadlineMs, stop: signal, monotonic: this.#monotonic });
+    const ended = new AbortController();
+    const leading = lead(term).finally(() => ended.abort());
+    // Told to the caller below.
+    leading.catch(() => undefined);
+    await this.#renewed(term, ended.signal);
+    const held = term.remainingMs();
+    term.end();
+    if (held > 0) await this.#release(held).catch(this.#options.onError);
+    await leading;
+  }
+
+  /** @returns once the lease is lost, or leading has ended */
+  async #renewed(term: LeaseTerm, ended: AbortSignal): Promise<void> {
     while (!ended.aborted) {
-      await delay(this.#renewMs, undefined, { signal: ended }).catch(() => undefined);
-      if (ended.aborted) break;
+      await delay(Math.min(this.#renewMs, term.remainingMs()), undefined, { signal: ended }).catch(() => undefined);
+      if (ended.aborted) return;
       const beganMs = this.#monotonic();
-      if (beganMs >= deadlineMs) break;
+      const deadlineMs = term.remainingMs();
+      if (deadlineMs === 0) return;
       try {
-        const deadline = AbortSignal.timeout(Math.max(1, Math.floor(deadlineMs - beganMs)));
-        if (!(await this.#tryTake(AbortSignal.any([deadline, signal])))) break;
-        if (this.#monotonic() >= deadlineMs) break;
-        deadlineMs = beganMs + this.#leaseMs;
+        // Not cut short when leading ends: then it would not be known what to give up.
+        if (!(await this.#take({ deadlineMs }))) return;
+        term.extend(beganMs + this.#deadlineMs);
       } catch (error) {
-        if (ended.aborted) break;
-        this.#options.onError(error);
-        if (this.#monotonic() >= deadlineMs) break;
+        if (!ended.aborted) this.#options.onError(error);
       }
     }
-    const stillHeld = remainingMs() > 0;
-    lost.abort();
-    await leading;
-    if (stillHeld) await this.#release().catch(this.#options.onError);
   }
 
-  /** Takes or renews it. @returns whether it is ours now */
-  async #tryTake(signal: AbortSignal): Promise<boolean> {
-    const { client, namespace, name } = this.#options;
-    const path = pathOf(leases, { namespace, name });
-    let lease: Lease;
+  /**
+   * Takes or renews it.
+   *
+   * @returns whether it is ours now
+   * @throws {ApiError} a conflict when another was faster
+   */
+  async #take(how: Pick<RequestParts, "deadlineMs" | "signal">): Promise<boolean> {
+    const held = this.#seen?.lease.spec.holderIdentity === this.identity;
+    if (held && (await this.#renew(how))) return true;
+    const lease = await this.#read(how);
+    const seen = this.#seen;
+    // That it is gone ends nobody's term.
+    const holder = (lease ?? seen?.lease)?.spec.holderIdentity ?? "";
+    const free = holder === "" || holder === this.identity || seen === undefined;
+    if (!free && this.#monotonic() < this.#endMs(seen)) return false;
+    await this.#write(lease, how);
+    return true;
+  }
+
+  /** Without reading it first. @returns false when it is not what we wrote last */
+  async #renew(how: Pick<RequestParts, "deadlineMs" | "signal">): Promise<boolean> {
     try {
-      lease = await client.request<Lease>({ method: "GET", path, signal });
+      await this.#write(this.#seen?.lease, how);
+      return true;
     } catch (error) {
-      if (!(error instanceof ApiError && error.status === 404)) throw error;
-      return await this.#write("POST", undefined, signal);
+      if (isConflict(error) || isNotFound(error)) return false;
+      throw error;
     }
-    const { holderIdentity = "", leaseDurationSeconds = 0 } = lease.spec;
-    const version = lease.metadata.resourceVersion ?? "";
-    if (this.#seen?.version !== version) this.#seen = { version, atMs: this.#monotonic() };
-    const ours = holderIdentity === this.identity;
-    const over = this.#monotonic() >= this.#seen.atMs + leaseDurationSeconds * 1000;
-    if (!ours && holderIdentity !== "" && !over) return false;
-    return await this.#write("PUT", lease, signal);
   }
 
-  /** @returns false when another was faster */
-  async #write(method: "POST" | "PUT", previous: Lease | undefined, signal: AbortSignal): Promise<boolean> {
-    const { client, namespace, name } = this.#options;
-    const now = new Date().toISOString().replace("Z", "000Z");
+  /** @returns undefined when there is none */
+  async #read(how: Pick<RequestParts, "deadlineMs" | "signal">): Promise<Lease | undefined> {
+    try {
+      const lease = await this.#request<Lease>({ ...how, method: "GET", path: this.#path });
+      const known = this.#seen?.lease.metadata;
+      const { uid, resourceVersion } = lease.metadata;
+      if (known?.uid !== uid || known?.resourceVersion !== resourceVersion) this.#see(lease);
+      return lease;
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async #write(previous: Lease | undefined, how: Pick<RequestParts, "deadlineMs" | "signal">): Promise<void> {
+    const { namespace, name, now = () => new Date() } = this.#options;
+    const time = now().toISOString().replace("Z", "000Z");
     const ours = previous?.spec.holderIdentity === this.identity;
     const lease: Lease = {
       apiVersion: "coordination.k8s.io/v1",
@@ -153,28 +191,54 @@ export class Leader {
       spec: {
         holderIdentity: this.identity,
         leaseDurationSeconds: Math.ceil(this.#leaseMs / 1000),
-        acquireTime: ours ? (previous?.spec.acquireTime ?? now) : now,
-        renewTime: now,
+        acquireTime: ours ? (previous.spec.acquireTime ?? time) : time,
+        renewTime: time,
         leaseTransitions: (previous?.spec.leaseTransitions ?? 0) + (ours || previous === undefined ? 0 : 1),
       },
     };
-    const path = pathOf(leases, method === "POST" ? { namespace } : { namespace, name });
+    const target =
+      previous === undefined
+        ? ({ method: "POST", path: pathOf(leases, { namespace }) } as const)
+        : ({ method: "PUT", path: this.#path } as const);
+    this.#see(await this.#request<Lease>({ ...how, ...target, body: lease }));
+  }
+
+  async #release(deadlineMs: number): Promise<void> {
     try {
-      const written = await client.request<Lease>({ method, path, body: lease, signal });
-      this.#seen = { version: written.metadata.resourceVersion ?? "", atMs: this.#monotonic() };
-      return true;
+      await this.#giveUp(deadlineMs);
     } catch (error) {
-      if (error instanceof ApiError && error.status === 409) return false;
-      throw error;
+      if (!isConflict(error)) throw error;
+      // A renewal that was not answered had its effect.
+      await this.#read({ deadlineMs });
+      await this.#giveUp(deadlineMs);
     }
   }
 
-  async #release(): Promise<void> {
-    const { client, namespace, name } = this.#options;
-    const path = pathOf(leases, { namespace, name });
-    const lease = await client.request<Lease>({ method: "GET", path });
-    if (lease.spec.holderIdentity !== this.identity) return;
+  async #giveUp(deadlineMs: number): Promise<void> {
+    const lease = this.#seen?.lease;
+    if (lease?.spec.holderIdentity !== this.identity) return;
     const spec = { ...lease.spec, holderIdentity: "", leaseDurationSeconds: 1 };
-    await client.request({ method: "PUT", path, body: { ...lease, spec } });
+    this.#see(await this.#request<Lease>({ method: "PUT", path: this.#path, body: { ...lease, spec }, deadlineMs }));
   }
+
+  #see(lease: Lease): void {
+    this.#seen = { lease, atMs: this.#monotonic() };
+  }
+
+  /** When the lease ends for those who do not hold it. */
+  #endMs({ lease, atMs }: { readonly lease: Lease; readonly atMs: number }): number {
+    return atMs + (lease.spec.leaseDurationSeconds ?? 0) * 1000;
+  }
+
+  #request<T>(parts: RequestParts): Promise<T> {
+    return this.#options.client.request<T>({ ...parts, urgent: true });
+  }
+}
+
+function isConflict(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 409;
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 404;
 }
