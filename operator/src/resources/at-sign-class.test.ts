@@ -129,11 +129,7 @@ describe("an AtSignClass", () => {
       { storage: { storageClassName: "A" } },
       `spec.storage.storageClassName: Invalid value: "A": ${dnsName}`,
     ],
-    [
-      "no connection for others than the owner",
-      { limits: { connections: 20 } },
-      "should be greater than or equal to 21",
-    ],
+    ["no connection for others than the owner", { limits: { connections: 1 } }, "should be greater than or equal to 2"],
     ["too many connections", { limits: { connections: 10_001 } }, "should be less than or equal to 10000"],
     ["lines that are too short", { limits: { lineBytes: 1 } }, "should be greater than or equal to 65536"],
     ["lines that are too long", { limits: { lineBytes: 10_240_001 } }, "should be less than or equal to 10240000"],

@@ -64,10 +64,14 @@ const storage = z
 
 const limits = z
   .strictObject({
-    connections: integer("int32", "Connections to an atServer at a time; 20 of them are kept for its owner.", {
-      min: 21,
-      max: 10_000,
-    }).default(200),
+    connections: integer(
+      "int32",
+      "Connections to an atServer at a time; 20 of them, at most half, are kept for its owner.",
+      {
+        min: 2,
+        max: 10_000,
+      },
+    ).default(200),
     lineBytes: integer("int32", "Bytes of the longest command, and with it of the longest value.", {
       min: 65_536,
       max: maxLineBytes,
