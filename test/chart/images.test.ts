@@ -29,9 +29,10 @@ describe("the bundles", () => {
   });
 
   test.each(parts)("%s brings the licenses of what is in it, and no path of this machine", (part) => {
-    const licenses = read("dist", `${part}.licenses.txt`).toString().split("
-");
-    expect(licenses.filter((line) => line.startsWith("== "))).toContainEqual(expect.stringMatching(/^== pino .* \(MIT\)$/));
+    const licenses = read("dist", `${part}.licenses.txt`).toString().split("\n");
+    expect(licenses.filter((line) => line.startsWith("== "))).toContainEqual(
+      expect.stringMatching(/^== pino .* \(MIT\)$/),
+    );
     expect(licenses.filter((line) => line.includes("Permission is hereby granted")).length).toBeGreaterThan(5);
     expect(read("dist", `${part}.js`).includes(root)).toBe(false);
   });
