@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { connect } from "node:tls";
 
-const { DIRECTORY, DIRECTORY_NAME, GATEWAY, ZONE, CA_FILE } = process.env;
-const deadline = Date.now() + 60_000;
+const { DIRECTORY, DIRECTORY_NAME, GATEWAY, ZONE, CA_FILE, WAIT_MS } = process.env;
+const deadline = Date.now() + Number(WAIT_MS);
 
 await untilAnswered("directory", async () => {
   const socket = open(DIRECTORY, { servername: DIRECTORY_NAME, ca: readFileSync(CA_FILE) });
@@ -36,7 +36,7 @@ async function untilAnswered(who, ask) {
       return;
     } catch (error) {
       process.stdout.write(`${who}: ${error.message}\n`);
-      if (Date.now() > deadline) process.exit(1);
+      if (Date.now() >= deadline) process.exit(1);
     }
     await delay(1_000);
   }
