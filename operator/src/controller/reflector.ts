@@ -108,11 +108,10 @@ export class Reflector<T extends KubernetesObject> implements AsyncDisposable {
       this.#streams = false;
       return;
     }
+    // That a watch is cut now and then is ordinary.
+    if (!watching || this.#failures > 0 || error instanceof ApiError) this.#options.onError(error);
     // Too far back: everything anew.
     if (error instanceof ApiError && error.status === 410) this.#version = undefined;
-    // That a watch is cut or too old is its ordinary end.
-    const ordinary = watching && (error instanceof NoAnswerError || this.#version === undefined);
-    if (!ordinary || this.#failures > 0) this.#options.onError(error);
     const { backoff = { minMs: 500, maxMs: 30_000 }, random = Math.random } = this.#options;
     const pauseMs = backoffMs(this.#failures++, { ...backoff, random });
     const askedMs = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
