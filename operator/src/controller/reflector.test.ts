@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { ApiError, type ApiClient, pathOf } from "./api.ts";
+import { type ApiClient, ApiError, pathOf } from "./api.ts";
 import { Reflector, type ReflectorOptions } from "./reflector.ts";
 import { keyOf, ObjectStore } from "./store.ts";
 import {
