@@ -1,36 +1,72 @@
-// `npm run build [-- APP …]`: one file per app in dist/, the same bytes for the same sources.
+// `npm run build [-- [--to DIRECTORY] [PART …]]`: one file per app in dist/, the same bytes for the same sources.
 // The images and the benchmarks run these: Node's own type stripping would cost each process 12 MB of private memory
 // (docs/decisions/0003-one-file-per-app-and-few-megabytes.md). Names inside stay as they are, so that a stack trace or a
 // CPU profile of production reads like the sources.
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { build } from "esbuild";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
-const all = ["server-image", "directory", "gateway"];
-const apps = process.argv.length > 2 ? process.argv.slice(2) : all;
-const unknown = apps.find((app) => !all.includes(app));
+const parts = {
+  "server-image": "server-image/src/main.ts",
+  operator: "operator/src/main.ts",
+  directory: "directory/src/main.ts",
+  gateway: "gateway/src/main.ts",
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { to: { type: "string", default: "dist" } },
+});
+const unknown = positionals.find((part) => !(part in parts));
 if (unknown !== undefined) {
-  process.stderr.write(`there is no app ${unknown}; there are ${all.join(", ")}\n`);
+  process.stderr.write(`there is no part ${unknown}; there are ${Object.keys(parts).join(", ")}\n`);
   process.exit(1);
 }
+const dist = resolve(root, values.to);
 
-// Dependencies that are CommonJS ask for Node's modules with `require`, which an ES module does not have.
-const banner = 'import{createRequire}from"node:module";const require=createRequire(import.meta.url);';
+mkdirSync(dist, { recursive: true });
+// What lies beside the files in the images says the same of them as the repository does.
+writeFileSync(join(dist, "package.json"), '{ "type": "module" }\n');
+for (const part of positionals.length > 0 ? positionals : Object.keys(parts)) await bundle(part);
 
-await build({
-  absWorkingDir: root,
-  entryPoints: apps.map((app) => ({ in: `${app}/src/main.ts`, out: app })),
-  outdir: "dist",
-  outExtension: { ".js": ".mjs" },
-  bundle: true,
-  platform: "node",
-  target: "node24",
-  format: "esm",
-  banner: { js: banner },
-  minifySyntax: true,
-  minifyWhitespace: true,
-  sourcemap: "linked",
-  sourcesContent: false,
-  legalComments: "linked",
-  logLevel: "warning",
-});
+/** Makes `PART.js`, its source map, and the licenses of what is in it. */
+async function bundle(part) {
+  // Dependencies that are CommonJS ask for Node's modules with `require`, which an ES module does not have.
+  const banner = 'import{createRequire}from"node:module";const require=createRequire(import.meta.url);';
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: [{ in: parts[part], out: part }],
+    outdir: dist,
+    bundle: true,
+    platform: "node",
+    target: "node24",
+    format: "esm",
+    banner: { js: banner },
+    minifySyntax: true,
+    minifyWhitespace: true,
+    sourcemap: "linked",
+    sourcesContent: false,
+    legalComments: "none",
+    metafile: true,
+    logLevel: "warning",
+  });
+  const packages = new Set(Object.keys(metafile.inputs).flatMap(packageOf));
+  writeFileSync(join(dist, `${part}.licenses.txt`), [...packages].sort().map(license).join("\n"));
+}
+
+/** @returns the innermost folder of node_modules that a file lies in, if it does */
+function packageOf(file) {
+  const [folder] = /^.*\bnode_modules\/(?:@[^/]+\/)?[^/]+/.exec(file) ?? [];
+  return folder === undefined ? [] : [folder];
+}
+
+/** What a package asks to be handed on with copies of it. */
+function license(folder) {
+  const { name, version, license } = JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8"));
+  const files = readdirSync(join(root, folder)).filter((file) => /^(?:licen[cs]e|notice)(?:\.|$)/i.test(file));
+  const texts = files.sort().map((file) => readFileSync(join(root, folder, file), "utf8").trim());
+  return [`== ${name} ${version} (${license})`, ...texts, ""].join("\n\n");
+}

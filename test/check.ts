@@ -22,7 +22,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Tests of every package may use what starts real parts. */
-const kit = resolve(root, "test/kit") + sep;
+const kits = ["test/kit", "test/cluster"].map((folder) => resolve(root, folder) + sep);
 const isTest = (path: string): boolean => /\.test\.ts$|\/testing\//.test(path);
 
 /** Relative imports that leave their package, and imports of our packages that the table above does not have. */
@@ -49,7 +49,7 @@ function mayUse(
   if (ours !== undefined) return allowed.includes(ours);
   if (!specifier.startsWith(".")) return true; // Biome knows what the package declares
   const target = resolve(dirname(path), specifier);
-  return target.startsWith(home + sep) || (target.startsWith(kit) && isTest(path));
+  return target.startsWith(home + sep) || (isTest(path) && kits.some((kit) => target.startsWith(kit)));
 }
 
 function run(command: string, args: readonly string[]): boolean {

@@ -21,6 +21,14 @@ describe("a manifest", () => {
     expect(parseManifest(`${head}metadata: { name: a }\nspec: { atSign: "${text}" }`).spec.atSign).toBe(atSign);
   });
 
+  test("may say what means nothing on one machine", () => {
+    const spec = '{ atSign: "@alice", className: standard, activation: { secretRef: { name: alice-cram } } }';
+    expect(parseManifest(`${head}metadata: { name: alice }\nspec: ${spec}`).spec).toMatchObject({
+      className: "standard",
+      activation: { secretRef: { name: "alice-cram" } },
+    });
+  });
+
   test.each([
     ["nothing", "", "is not an AtSign resource"],
     ["a list", "[]", "is not an AtSign resource"],
@@ -40,6 +48,11 @@ describe("a manifest", () => {
     ["a number", `${head}metadata: { name: a }\nspec: { atSign: 5 }`, "spec.atSign: "],
     ["a name that is none", `${head}metadata: { name: a }\nspec: { atSign: "a b" }`, "spec.atSign: "],
     ["a name without quotes", `${head}metadata: { name: a }\nspec: { atSign: @a }`, "is not YAML: "],
+    [
+      "no name for a class",
+      `${head}metadata: { name: a }\nspec: { atSign: a, className: "A b" }`,
+      "spec.className: must be a DNS name",
+    ],
     ["an unknown field", `${head}metadata: { name: a }\nspec: { atSign: a }\nstatus: {}`, "unknown field status"],
     ["two of them", `${head}metadata: { nam: a }\nspec: { atSing: a }`, "unknown field metadata.nam"],
     [

@@ -1,22 +1,16 @@
-import { type AtSign, ProtocolError, parseAtSign } from "@atrium/protocol";
 import { parseDocument } from "yaml";
 import { z } from "zod";
+import { AtSignSpec } from "./resources/at-sign.ts";
+import { subdomain } from "./resources/schema.ts";
 
-/** Kubernetes' DNS-1123 subdomain, for names of objects. */
-const objectName = z.string().regex(/^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/, "must be a DNS name in lower case");
+const objectName = z.string().regex(subdomain, "must be a DNS name in lower case");
 const labels = z.record(z.string(), z.string());
 
-const normalisedAtSign = z.string().transform((text, context): AtSign => {
-  try {
-    return parseAtSign(text);
-  } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
-    context.addIssue({ code: "custom", message: error.message });
-    return z.NEVER;
-  }
-});
-
-/** The resource `AtSign` of the group `atrium.dev`: what an owner or an operator writes. */
+/**
+ * The resource `AtSign` of the group `atrium.dev` in a file of the local platform. What the API server takes is taken
+ * here too, and any other spelling of an atSign besides. There are no classes and no Secrets on one machine: `className`
+ * and `activation` are checked and mean nothing.
+ */
 const AtSignResource = z.strictObject({
   apiVersion: z.literal("atrium.dev/v1alpha1"),
   kind: z.literal("AtSign"),
@@ -26,13 +20,7 @@ const AtSignResource = z.strictObject({
     labels: labels.optional(),
     annotations: labels.optional(),
   }),
-  spec: z.strictObject({
-    atSign: normalisedAtSign,
-    /** Suspended keeps name and data, and serves nobody */
-    runPolicy: z.enum(["Always", "Suspended"]).default("Always"),
-    /** what becomes of the stored data, and of the name, when the resource is deleted */
-    deletionPolicy: z.enum(["Retain", "Delete"]).default("Retain"),
-  }),
+  spec: AtSignSpec,
 });
 
 export type AtSignResource = z.infer<typeof AtSignResource>;

@@ -23,7 +23,7 @@ export interface TestCa {
   /** PEM of the root */
   readonly pem: string;
   /** @param client whether it may also identify a client; atServers that call each other need both */
-  issue(options: { dns: readonly string[]; client?: boolean } & Life): Pair;
+  issue(options: { dns: readonly string[]; ip?: readonly string[]; client?: boolean } & Life): Pair;
 }
 
 /**
@@ -45,13 +45,13 @@ export function testCa({ permitted = [] }: { permitted?: readonly string[] } = {
   });
   return {
     pem,
-    issue({ dns, client = false, ...life }) {
+    issue({ dns, ip = [], client = false, ...life }) {
       const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
       const usages = [oid("serverAuth"), ...(client ? [oid("clientAuth")] : [])];
       const extensions = [
         extension("keyUsage", bits(0x80), true),
         extension("extKeyUsage", der(0x30, ...usages)),
-        extension("subjectAltName", der(0x30, ...dns.map((name) => der(0x82, Buffer.from(name))))),
+        extension("subjectAltName", der(0x30, ...dns.map((name) => der(0x82, Buffer.from(name))), ...ip.map(ipv4Name))),
       ];
       return {
         certificate: certificate(issuer, { name: "Atrium test", publicKey, extensions, ...life }),
@@ -144,6 +144,11 @@ function distinguishedName(name: string): Buffer {
 
 function spki(publicKey: KeyObject): Buffer {
   return publicKey.export({ format: "der", type: "spki" });
+}
+
+/** RFC 5280, 4.2.1.6: an address is its four bytes. */
+function ipv4Name(address: string): Buffer {
+  return der(0x87, Buffer.from(address.split(".").map(Number)));
 }
 
 function keyId(publicKey: KeyObject): Buffer {

@@ -7,6 +7,7 @@ import { onPath } from "./install.ts";
 /** What some tests need of the machine, and how to see whether it is there: undefined, or what is missing. */
 const checks = {
   "redis-server": () => program("redis-server"),
+  buildah: () => program("buildah"),
   openssl: () => program("openssl"),
   python3: mayMakePythonEnvironments,
   tmpfs: mayMountTmpfs,

@@ -1,5 +1,11 @@
 import "reflect-metadata"; // what the library's own code asks for
-import { createPrivateKey, type KeyObject, randomBytes, webcrypto } from "node:crypto";
+import {
+  createPrivateKey,
+  type KeyObject,
+  X509Certificate as NodeCertificate,
+  randomBytes,
+  webcrypto,
+} from "node:crypto";
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -8,6 +14,7 @@ import {
   Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
+  type PublicKeyType,
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
   X509Certificate,
@@ -21,8 +28,11 @@ const dayMs = 24 * hourMs;
 const backdatedMs = hourMs;
 const rootLifeMs = 10 * 365 * dayMs;
 
-/** How long a leaf lives; it is renewed at two thirds of it. */
+/** How long a leaf of an atServer lives; it is renewed at two thirds of it. */
 export const leafLifeMs = dayMs;
+
+/** The same of the parts of a platform in a cluster. */
+export const platformLifeMs = 30 * dayMs;
 
 /** PEM of a certificate and of its private key, PKCS#8. */
 export interface Pair {
@@ -60,45 +70,70 @@ export interface LeafRequest {
   readonly dnsNames: readonly string[];
   /** whether it may identify a client too: atServers call each other */
   readonly client: boolean;
+  /** {@link leafLifeMs} without it; never beyond the root's own */
+  readonly lifeMs?: number;
 }
 
 /** Issues leaves of one root. */
 export interface CertificateAuthority {
   /** PEM of the root */
   readonly certificate: string;
+  /** end of the root's life, epoch milliseconds */
+  readonly expiresAtMs: number;
+  /** Makes the key too. */
   issue(request: LeafRequest, now: number): Promise<Pair>;
+  /** @returns PEM of a certificate for a key that somebody else keeps */
+  certify(publicKey: PublicKeyType, request: LeafRequest, now: number): Promise<string>;
 }
 
-/** @throws {Error} when the pair cannot be read */
+/** @throws {Error} when the pair cannot be read, or does not belong together */
 export async function openAuthority(root: Pair): Promise<CertificateAuthority> {
   const issuer = new X509Certificate(root.certificate);
-  const signingKey = await importKey(createPrivateKey(root.key));
-  const authorityKey = await AuthorityKeyIdentifierExtension.create(issuer);
-  return {
-    certificate: root.certificate,
-    async issue({ dnsNames, client }, now) {
-      const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
-      const usages = [ExtendedKeyUsage.serverAuth, ...(client ? [ExtendedKeyUsage.clientAuth] : [])];
-      const certificate = await X509CertificateGenerator.create({
+  const key = createPrivateKey(root.key);
+  if (!new NodeCertificate(root.certificate).checkPrivateKey(key)) throw new Error("the key is not the root's");
+  const signingAlgorithm = signingAlgorithmOf(key);
+  const signingKey = await importKey(key, signingAlgorithm);
+  const named = issuer.getExtension(SubjectKeyIdentifierExtension);
+  const authorityKey = named
+    ? new AuthorityKeyIdentifierExtension(named.keyId)
+    : await AuthorityKeyIdentifierExtension.create(issuer);
+  const expiresAtMs = issuer.notAfter.getTime();
+  const certify = async (
+    publicKey: PublicKeyType,
+    { dnsNames, client, lifeMs = leafLifeMs }: LeafRequest,
+    now: number,
+  ) =>
+    pem(
+      await X509CertificateGenerator.create({
         serialNumber: serialNumber(),
         // Peers look at the alternative names only; a subject is for people.
         subject: "CN=Atrium",
-        issuer: issuer.subject,
+        issuer: issuer.subjectName,
         notBefore: new Date(now - backdatedMs),
-        notAfter: new Date(now + leafLifeMs),
-        publicKey: keys.publicKey,
+        notAfter: new Date(Math.min(now + lifeMs, expiresAtMs)),
+        publicKey,
         signingKey,
-        signingAlgorithm: algorithm,
+        signingAlgorithm,
         extensions: [
           new BasicConstraintsExtension(false, undefined, true),
           new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-          new ExtendedKeyUsageExtension(usages),
+          new ExtendedKeyUsageExtension([
+            ExtendedKeyUsage.serverAuth,
+            ...(client ? [ExtendedKeyUsage.clientAuth] : []),
+          ]),
           new SubjectAlternativeNameExtension(dnsNames.map((value) => ({ type: "dns" as const, value }))),
-          await SubjectKeyIdentifierExtension.create(keys.publicKey),
+          await SubjectKeyIdentifierExtension.create(publicKey),
           authorityKey,
         ],
-      });
-      return { certificate: pem(certificate), key: await exportKey(keys.privateKey) };
+      }),
+    );
+  return {
+    certificate: root.certificate,
+    expiresAtMs,
+    certify,
+    async issue(request, now) {
+      const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+      return { certificate: await certify(keys.publicKey, request, now), key: await exportKey(keys.privateKey) };
     },
   };
 }
@@ -133,7 +168,18 @@ async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
     .toString();
 }
 
-function importKey(key: KeyObject): Promise<webcrypto.CryptoKey> {
+/** Of a root that was brought, too. @throws {Error} when there is none for keys of its kind */
+function signingAlgorithmOf(key: KeyObject) {
+  const { asymmetricKeyType: type, asymmetricKeyDetails: { namedCurve, modulusLength = 0 } = {} } = key;
+  if (type === "ec" && namedCurve === "prime256v1") return algorithm;
+  if (type === "ec" && namedCurve === "secp384r1") {
+    return { name: "ECDSA", namedCurve: "P-384", hash: "SHA-384" } as const;
+  }
+  if (type === "rsa" && modulusLength >= 2048) return { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" } as const;
+  throw new Error("its key must be ECDSA P-256 or P-384, or RSA of at least 2048 bits");
+}
+
+function importKey(key: KeyObject, how: ReturnType<typeof signingAlgorithmOf>): Promise<webcrypto.CryptoKey> {
   const bytes = key.export({ format: "der", type: "pkcs8" });
-  return webcrypto.subtle.importKey("pkcs8", new Uint8Array(bytes), algorithm, false, ["sign"]);
+  return webcrypto.subtle.importKey("pkcs8", new Uint8Array(bytes), how, false, ["sign"]);
 }

@@ -16,7 +16,7 @@ export function bundleOf(app: App): string {
   if (known !== undefined) return known;
   const { status, stderr } = spawnSync(process.execPath, ["build.js", app], { cwd: root, encoding: "utf8" });
   if (status !== 0) throw new Error(`npm run build -- ${app} failed:\n${stderr}`);
-  const file = `${root}dist/${app}.mjs`;
+  const file = `${root}dist/${app}.js`;
   built.set(app, file);
   return file;
 }
