@@ -74,13 +74,13 @@ const everywhere: Readonly<Record<string, string>> = {
 
 /** In the release's namespace besides, and why. */
 const atHome: Readonly<Record<string, string>> = {
-  "configmaps [atrium-trust]: get patch update": "the roots that clients trust",
+  "configmaps [atrium-trust]: get patch": "the roots that clients trust",
   "configmaps: create": "the same; what does not exist yet has no name to allow",
-  "coordination.k8s.io/leases [atrium-operator]: get patch update": "who leads",
+  "coordination.k8s.io/leases [atrium-operator]: get update": "who leads",
   "coordination.k8s.io/leases: create": "the same",
-  "secrets [atrium-directory-serving-tls atrium-directory-tls atrium-gateway-tls atrium-operator-tls atrium-platform-ca]: get patch update":
-    "the platform's CA, and certificates of its parts",
-  "secrets [atrium-platform-ca]: list watch": "learns of a change of the CA",
+  "secrets [atrium-directory-serving-tls atrium-directory-tls atrium-gateway-tls]: get patch":
+    "certificates of the platform's parts",
+  "secrets [atrium-platform-ca]: get update": "the platform's CA",
 };
 
 test("the operator may do this in the namespace of a tenant, and no more", async () => {
