@@ -11,7 +11,7 @@ import {
   series,
   seriesKey,
 } from "./event-object.ts";
-import type { Term } from "./term.ts";
+import { type Term, TermOverError } from "./term.ts";
 import { type Rate, TokenBucket } from "./token-bucket.ts";
 
 export type { Happening, ObjectReference } from "./event-object.ts";
@@ -165,8 +165,9 @@ export class EventRecorder<Reason extends string> implements AsyncDisposable {
         failures = 0;
       } catch (error) {
         this.#options.onError(error);
-        const again = isPassing(error) && !this.#over.signal.aborted && performance.now() - one.lastMs < seriesMs;
-        if (!again) this.#drop(one);
+        if (this.#over.signal.aborted || error instanceof TermOverError)
+          for (const late of this.#pending) this.#drop(late);
+        else if (!isPassing(error) || performance.now() - one.lastMs >= seriesMs) this.#drop(one);
         await this.#pause(backoffMs(failures++, this.#options.backoff ?? { minMs: 1_000, maxMs: 30_000 }));
       }
     }

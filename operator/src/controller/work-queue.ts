@@ -31,6 +31,8 @@ interface Entry {
   working: boolean;
   /** asked for while it is worked on */
   again: Priority | undefined;
+  /** waits for its time until then, in the same milliseconds */
+  dueMs: number;
   timer: NodeJS.Timeout | undefined;
   failures: number;
 }
@@ -87,8 +89,7 @@ export class WorkQueue {
   add(key: string, priority: Priority = 1): void {
     if (this.#stopped) return;
     const entry = this.#entry(key);
-    clearTimeout(entry.timer);
-    entry.timer = undefined;
+    cancel(entry);
     if (entry.working) {
       entry.again = priority < (entry.again ?? 2) ? priority : (entry.again ?? priority);
       return;
@@ -103,19 +104,21 @@ export class WorkQueue {
     this.#next();
   }
 
-  /** Adds it after a while, unless it is added before. The last of several counts. */
+  /** Adds it after a while, unless it is added before. The earliest of several counts. */
   addAfter(key: string, delayMs: number, priority: Priority = 1): void {
     if (this.#stopped) return;
     const entry = this.#entry(key);
-    if (entry.waitsSinceMs !== undefined || entry.again !== undefined) return;
-    clearTimeout(entry.timer);
+    const dueMs = performance.now() + delayMs;
+    if (entry.waitsSinceMs !== undefined || entry.again !== undefined || entry.dueMs <= dueMs) return;
+    cancel(entry);
+    entry.dueMs = dueMs;
     entry.timer = setTimeout(() => this.add(key, priority), delayMs).unref();
   }
 
   /** Begins nothing new. @returns once nothing is worked on */
   async stop(): Promise<void> {
     this.#stopped = true;
-    for (const { timer } of this.#entries.values()) clearTimeout(timer);
+    for (const entry of this.#entries.values()) cancel(entry);
     this.#entries.clear();
     this.#ready.clear();
     if (this.#working === 0) this.#idle.resolve();
@@ -130,6 +133,7 @@ export class WorkQueue {
       waitsSinceMs: undefined,
       working: false,
       again: undefined,
+      dueMs: Number.POSITIVE_INFINITY,
       timer: undefined,
       failures: 0,
     };
@@ -184,7 +188,13 @@ export class WorkQueue {
     if (again !== undefined) this.add(key, again);
     else if (againAfterMs !== undefined) this.addAfter(key, againAfterMs, priority);
     // A key that nothing is known of costs nothing.
-    else this.#entries.delete(key);
+    else if (entry.timer === undefined) this.#entries.delete(key);
     this.#next();
   }
+}
+
+function cancel(entry: Entry): void {
+  clearTimeout(entry.timer);
+  entry.timer = undefined;
+  entry.dueMs = Number.POSITIVE_INFINITY;
 }

@@ -33,7 +33,7 @@ export class Writer {
    *
    * @param object with `metadata.uid`, only that very object; with `metadata.resourceVersion`, only while nobody changed
    *   it; with neither, it is made when it is not there
-   * @throws {ApiError} 409 when it is another object, or was changed
+   * @throws {ApiError} 409 when it was changed or is gone, 422 when there is another object of that name
    */
   apply<T extends KubernetesObject>(resource: Resource, object: Applied): Promise<T> {
     return this.#write<T>({

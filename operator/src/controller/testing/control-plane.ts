@@ -1,9 +1,11 @@
-import type { OutgoingHttpHeaders } from "node:http";
-import type { RequestOptions } from "node:https";
+import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
+import { type RequestOptions, request } from "node:https";
+import { text } from "node:stream/consumers";
 import { binaries } from "../../../../test/cluster/binaries.ts";
 import { type ControlPlane, startControlPlane } from "../../../../test/cluster/control-plane.ts";
 import { scratch } from "../../testing/scratch.ts";
 import { ApiClient, type ApiClientOptions, type KubernetesObject, type List, pathOf, type Resource } from "../api.ts";
+import { type Applied, Writer } from "../writer.ts";
 
 interface Caller extends ApiClientOptions {
   /** in place of the administrator */
@@ -58,7 +60,7 @@ export function credentials(
   const server = port === undefined ? url : `https://127.0.0.1:${port}`;
   const headers: OutgoingHttpHeaders = {
     authorization: `Bearer ${token}`,
-    ...(user !== undefined && { "impersonate-user": user, "impersonate-group": "system:masters" }),
+    ...(user !== undefined && { "impersonate-user": user }),
   };
   return {
     getCurrentCluster: () => ({ server }),
@@ -67,6 +69,66 @@ export function credentials(
       options.headers = Object.assign({}, options.headers, headers);
     },
   };
+}
+
+/**
+ * Lets one user do everything, but hardly anything at the same time: the API server refuses the rest with 429 (its
+ * concurrency is divided by shares, and this user's flow has the least, cannot borrow and does not queue).
+ */
+export async function throttle(plane: TestControlPlane, user: string): Promise<void> {
+  const client = plane.client();
+  const writer = new Writer({ client, term: undefined });
+  const subjects = [{ kind: "User", name: user, apiGroup: "rbac.authorization.k8s.io" }];
+  const rbac = { group: "rbac.authorization.k8s.io", version: "v1", plural: "clusterrolebindings" };
+  const flow = { group: "flowcontrol.apiserver.k8s.io", version: "v1" };
+  const metadata = { name: user };
+  await writer.create(rbac, {
+    ...{ apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRoleBinding", metadata, subjects },
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
+  } as Applied);
+  await writer.create({ ...flow, plural: "prioritylevelconfigurations" }, {
+    ...{ apiVersion: "flowcontrol.apiserver.k8s.io/v1", kind: "PriorityLevelConfiguration", metadata },
+    spec: {
+      type: "Limited",
+      limited: {
+        ...{ nominalConcurrencyShares: 1, lendablePercent: 0, borrowingLimitPercent: 0 },
+        limitResponse: { type: "Reject" },
+      },
+    },
+  } as Applied);
+  const all = { verbs: ["*"], apiGroups: ["*"], resources: ["*"], namespaces: ["*"], clusterScope: true };
+  await writer.create({ ...flow, plural: "flowschemas" }, {
+    ...{ apiVersion: "flowcontrol.apiserver.k8s.io/v1", kind: "FlowSchema", metadata },
+    spec: {
+      priorityLevelConfiguration: { name: user },
+      matchingPrecedence: 2,
+      rules: [{ subjects: [{ kind: "User", user: { name: user } }], resourceRules: [all] }],
+    },
+  } as Applied);
+  const deadline = AbortSignal.timeout(20_000);
+  // Nobody tells when it has effect.
+  const refused = () => metric(plane, "apiserver_flowcontrol_rejected_requests_total", `flow_schema="${user}"`);
+  while ((await refused()) === undefined) {
+    deadline.throwIfAborted();
+    const client = plane.client({ user });
+    const asks = Array.from({ length: 20 }, () => client.request({ method: "GET", path: pathOf(configMaps) }));
+    await Promise.all(asks);
+  }
+}
+
+/** A metric of the API server, summed over all that have this label; undefined when there is none. */
+export async function metric(
+  plane: Pick<ControlPlane, "url" | "ca" | "token">,
+  name: string,
+  label: string,
+): Promise<number | undefined> {
+  const options = { headers: {}, agent: false } as const;
+  await credentials(plane).applyToHTTPSOptions(options);
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    request(`${plane.url}/metrics`, options, resolve).once("error", reject).end();
+  });
+  const lines = (await text(answer)).split("\n").filter((line) => line.startsWith(`${name}{`) && line.includes(label));
+  return lines.length === 0 ? undefined : lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
 }
 
 /** Everything of etcd that is older than now is forgotten. */
