@@ -6,6 +6,7 @@ import {
   address,
   integer,
   oneOf,
+  optionalText,
   parseAddress,
   readSettings,
   type Setting,
@@ -13,6 +14,7 @@ import {
   text,
 } from "@atrium/runtime/config.ts";
 import { logLevels } from "@atrium/runtime/log.ts";
+import { noNetworks, parseNetworks } from "./outbound/dialable.ts";
 
 /** Hosts under `zone` are dialled at `at`, with their own name as SNI. */
 export interface Zone {
@@ -20,15 +22,22 @@ export interface Zone {
   readonly at: Address;
 }
 
+/** Where certificates and the activation secret come from. */
+export type IdentitySource =
+  | { readonly kind: "files"; readonly directory: string }
+  | { readonly kind: "service"; readonly url: URL };
+
 const settings = {
   atSign: setting("ATSERVER_ATSIGN", atSign),
   host: setting("ATSERVER_HOST", hostName),
   port: integer("ATSERVER_PORT", { min: 1, max: 65_535 }),
   data: text("ATSERVER_DATA"),
   epoch: integer("ATSERVER_EPOCH", { min: 1 }),
-  identity: setting("ATSERVER_IDENTITY", identityDirectory),
+  identity: setting("ATSERVER_IDENTITY", identitySource),
+  identityToken: optionalText("ATSERVER_IDENTITY_TOKEN"),
   platformCa: setting<PemSource | undefined>("ATSERVER_PLATFORM_CA", pemSource, { fallback: undefined }),
   zones: setting("ATSERVER_ZONES", zones, { fallback: [] }),
+  privateAddresses: setting("ATSERVER_PRIVATE_ADDRESSES", parseNetworks, { fallback: noNetworks }),
   directory: address("ATSERVER_DIRECTORY"),
   listen: address("ATSERVER_LISTEN", { fallback: { host: "0.0.0.0", port: 6464 } }),
   healthListen: address("ATSERVER_HEALTH_LISTEN", { fallback: { host: "0.0.0.0", port: 9464 } }),
@@ -38,11 +47,18 @@ const settings = {
   maxHeldBytes: integer("ATSERVER_MAX_HELD_BYTES", { fallback: 44_040_192, min: 65_536 }),
 } satisfies Record<string, Setting<unknown>>;
 
+/** A service is shown a token, and checked. */
+const ofService: typeof settings = {
+  ...settings,
+  identityToken: setting<string | undefined>("ATSERVER_IDENTITY_TOKEN", (value) => value),
+  platformCa: setting<PemSource | undefined>("ATSERVER_PLATFORM_CA", pemSource),
+};
+
 export type Config = ReturnType<typeof readConfig>;
 
 /** @throws {SettingsError} with every fault */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>) {
-  return readSettings(settings, environment);
+  return readSettings(environment.ATSERVER_IDENTITY?.startsWith("https:") ? ofService : settings, environment);
 }
 
 function atSign(value: string): AtSign {
@@ -59,12 +75,13 @@ function hostName(value: string): string {
   return name;
 }
 
-/** @returns the path of the directory */
-function identityDirectory(value: string): string {
-  if (!value.startsWith("file:///")) {
-    throw new Error("must be file:///DIRECTORY with certificate.pem, key.pem and trust.pem; no other source is known");
-  }
-  return fileURLToPath(value);
+function identitySource(value: string): IdentitySource {
+  if (value.startsWith("file:///")) return { kind: "files", directory: fileURLToPath(value) };
+  const url = URL.parse(value);
+  if (url?.protocol === "https:" && url.pathname === "/" && url.search === "") return { kind: "service", url };
+  throw new Error(
+    "must be file:///DIRECTORY with certificate.pem, key.pem and trust.pem, or https://HOST:PORT of an identity service",
+  );
 }
 
 /** Reads the PEM anew, so that a new root is known without a restart. */

@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { SettingsError } from "@atrium/runtime/config.ts";
 
@@ -14,8 +15,8 @@ import { Passcodes } from "./enrollment/passcodes.ts";
 import { Registrar } from "./enrollment/registrar.ts";
 import { sweepExpired } from "./expiry.ts";
 import { serveHealth } from "./health.ts";
-import { openFileIdentity } from "./identity/files.ts";
 import type { Identity } from "./identity/identity.ts";
+import { openIdentity } from "./identity/open.ts";
 import { defaultLimits } from "./limits.ts";
 import { relieveMemory } from "./memory-relief.ts";
 import { metricsText } from "./metrics.ts";
@@ -38,9 +39,14 @@ import { verbs } from "./verbs/index.ts";
 import type { Parts } from "./verbs/verb.ts";
 
 /** How the process ends by itself. A signal has the code that signals have. */
-const exitCodes = { failed: 1, badSettings: 78, staleEpoch: 76 } as const;
+const exitCodes = { Failed: 1, StaleEpoch: 76, IdentityRefused: 77, BadSettings: 78 } as const;
 
-async function run(config: Config, log: Log, ended: Promise<End>, stopping: AbortSignal): Promise<End> {
+async function run(
+  config: Config,
+  log: Log,
+  ended: Promise<End>,
+  stopping: AbortSignal,
+): Promise<End | "IdentityRefused"> {
   const monotonic = () => performance.now();
   const now = Date.now;
   const startedMs = monotonic();
@@ -54,7 +60,8 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
   void store.stale.then((error) => {
     // At once: whatever this process would still do, a newer one is doing already.
     log.fatal({ err: error }, "another process has taken over the data");
-    process.exit(exitCodes.staleEpoch);
+    reportEnd({ reason: "StaleEpoch", message: error.message });
+    process.exit(exitCodes.StaleEpoch);
   });
 
   if (!plugChainLeak()) log.warn("this Node is unknown: connections of other atServers may leave memory behind");
@@ -93,15 +100,16 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
     }),
   });
 
-  await using files = await openFileIdentity({ directory: config.identity, host, log, signal: stopping });
-  identity = files;
-  await repeatActivation(store, files, log);
+  await using source = await openIdentity(config, log, stopping);
+  identity = source;
+  await repeatActivation(store, source, log);
   await ensureSigningKeys(store, atSign, now);
 
-  const dial = dialer({ identity: files, platformCa: config.platformCa, zones: config.zones });
+  const { platformCa, zones, privateAddresses } = config;
+  const { dial, dialKnown } = dialer({ identity: source, platformCa, zones, privateAddresses });
   await using outbound = new Pool({ dial, large: { budget: shares.commands, onLarge: (bytes) => relief.used(bytes) } });
   pool = outbound;
-  const directory = new DirectoryClient({ directory: config.directory, dial, log, monotonic });
+  const directory = new DirectoryClient({ directory: config.directory, dial: dialKnown, log, monotonic });
   await using _sweep = sweepExpired({ store, log, now });
 
   const proofs = new BriefRecords(monotonic);
@@ -149,7 +157,7 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
     notifications,
     atSign,
     store,
-    identity: files,
+    identity: source,
     blockList,
     access,
     ownerReplies: shares.owner,
@@ -164,7 +172,7 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
   });
   await using listener = await serve({
     listen: config.listen,
-    identity: files,
+    identity: source,
     maxConnections: config.maxConnections,
     atSign,
     store,
@@ -184,9 +192,33 @@ async function run(config: Config, log: Log, ended: Promise<End>, stopping: Abor
   await notifications.resume();
   announce({ main: listener.address, health: health.address });
   log.info({ atSign, host, port: config.port, main: listener.address, health: health.address }, "serving");
-  const end = await ended;
+  const end = await Promise.race([ended, source.forfeited.then(() => "IdentityRefused" as const)]);
   log.info({ end }, "stopping");
   return end;
+}
+
+/** Leaves for whoever started this process why it ended; in a pod that is the container's termination message. */
+function reportEnd({ reason, message }: { reason: keyof typeof exitCodes | "Terminated"; message: string }): void {
+  const { ATSERVER_EXIT_REPORT: file, ATSERVER_EPOCH: epoch } = process.env;
+  if (!file) return;
+  const report = { epoch: Number(epoch), reason, message: message.slice(0, 1_000) };
+  try {
+    writeFileSync(file, `${JSON.stringify(report)}\n`);
+  } catch (error) {
+    process.stderr.write(`atserver: the exit report cannot be written: ${error}\n`);
+  }
+}
+
+/** @returns the exit code */
+function failed(reason: keyof typeof exitCodes, message: string): number {
+  reportEnd({ reason, message });
+  return exitCodes[reason];
+}
+
+/** @returns the exit code */
+function terminatedBy(end: End): number {
+  reportEnd({ reason: "Terminated", message: end });
+  return exitCode(end);
 }
 
 /** @returns the exit code */
@@ -198,16 +230,18 @@ async function main(): Promise<number> {
   try {
     const config = readConfig(process.env);
     log = logger({ name: "atserver", level: config.logLevel });
-    return exitCode(await run(config, log, ended, stopping.signal));
+    const end = await run(config, log, ended, stopping.signal);
+    if (end !== "IdentityRefused") return terminatedBy(end);
+    return failed(end, "the certificate has ended, and the identity service gives no other");
   } catch (error) {
     // Told to end before it served.
-    if (stopping.signal.aborted && (error as Error).name === "AbortError") return exitCode(await ended);
+    if (stopping.signal.aborted && (error as Error).name === "AbortError") return terminatedBy(await ended);
     if (error instanceof SettingsError) {
       for (const fault of error.faults) process.stderr.write(`atserver: ${fault}\n`);
-      return exitCodes.badSettings;
+      return failed("BadSettings", error.message);
     }
     log?.fatal({ err: error }, "cannot go on");
-    return error instanceof StaleEpochError ? exitCodes.staleEpoch : exitCodes.failed;
+    return failed(error instanceof StaleEpochError ? "StaleEpoch" : "Failed", String(error));
   }
 }
 

@@ -42,6 +42,7 @@ export class Network implements Disposable {
       ca: this.#ca,
       environment: {
         ATSERVER_DIRECTORY: `127.0.0.1:${this.#directory.port}`,
+        ATSERVER_PRIVATE_ADDRESSES: "127.0.0.0/8",
         ATSERVER_PLATFORM_CA: this.#caFile,
       },
     });

@@ -345,6 +345,7 @@ export class Tenants implements Adapter {
       ATSERVER_IDENTITY: pathToFileURL(this.#identityOf(atSign)).href,
       ATSERVER_PLATFORM_CA: certificates.caFile,
       ATSERVER_ZONES: `${zone}=${formatAddress(gateway)}`,
+      ATSERVER_PRIVATE_ADDRESSES: "127.0.0.0/8,::1",
       ATSERVER_DIRECTORY: formatAddress(directoryAddress),
       ATSERVER_LISTEN: "127.0.0.1:0",
       ATSERVER_HEALTH_LISTEN: "127.0.0.1:0",

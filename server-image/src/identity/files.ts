@@ -55,6 +55,8 @@ export async function openFileIdentity(options: Options & { signal?: AbortSignal
 }
 
 class FileIdentity implements Identity {
+  /** Never: whoever writes the files starts and ends the process, too. */
+  readonly forfeited = new Promise<void>(() => undefined);
   readonly #options: Options;
   readonly #listeners = new Set<(certificates: Certificates) => void>();
   readonly #timer: NodeJS.Timeout;

@@ -27,4 +27,6 @@ export interface Identity extends AsyncDisposable {
   activationSecret(): string | undefined;
   /** Tells the source that the owner deleted the activation secret. May be repeated. */
   activated(): Promise<void>;
+  /** Resolves when this process may not go on: its certificate has ended, and the source says that it is not the one to have another. */
+  readonly forfeited: Promise<void>;
 }

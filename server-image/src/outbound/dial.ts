@@ -1,14 +1,18 @@
 import { X509Certificate } from "node:crypto";
+import { isIP, type LookupFunction } from "node:net";
 import { connect, createSecureContext, rootCertificates, type SecureContext, type TLSSocket } from "node:tls";
 import { ProtocolError } from "@atrium/protocol";
 import type { Address } from "@atrium/runtime/config.ts";
 import type { PemSource, Zone } from "../config.ts";
 import type { Certificates, Identity } from "../identity/identity.ts";
+import { dialableLookup, isDialable, type Networks, RefusedAddressError } from "./dialable.ts";
 
 interface Options {
   readonly identity: Pick<Identity, "current">;
   readonly platformCa: PemSource | undefined;
   readonly zones: readonly Zone[];
+  /** where else than on the Internet atServers may be that a directory names */
+  readonly privateAddresses: Networks;
   /** for the connection and the TLS handshake together */
   readonly deadlineMs?: number;
 }
@@ -21,47 +25,85 @@ interface Options {
  */
 export type Dial = (to: Address, names?: readonly string[]) => Promise<TLSSocket>;
 
+export interface Dialer {
+  /** To what a directory named: under a zone at the gateway given for it, else only where {@link isDialable} lets it. */
+  readonly dial: Dial;
+  /** To what the settings name, wherever that is. */
+  readonly dialKnown: Dial;
+}
+
 /** The directory's certificate has this name whatever address it is dialled at. No public authority issues it. */
 export const directoryName = "directory.atrium.internal";
 
 const keepAliveMs = 30_000;
 
-export function dialer({ identity, platformCa, zones, deadlineMs = 3_000 }: Options): Dial {
+export function dialer({ identity, platformCa, zones, privateAddresses, deadlineMs = 3_000 }: Options): Dialer {
   const context = contexts(identity, platformCa);
-  return ({ host, port }, names = [host]) => {
-    const at = zoneOf(host, zones)?.at ?? { host: resolvable(host), port };
-    const servername = isLiteral(host) ? names.find((name) => !isLiteral(name)) : host;
-    return new Promise<TLSSocket>((resolve, reject) => {
-      const socket = connect({
-        ...at,
-        ...(servername !== undefined && { servername }),
-        secureContext: context(),
-        checkServerIdentity: (_host, { raw }) => nameFault(new X509Certificate(raw), names),
-        minVersion: "TLSv1.2",
-      });
-      socket.setNoDelay(true);
-      // A kept connection whose other end has vanished is found out before it is used.
-      socket.setKeepAlive(true, keepAliveMs);
-      const timer = setTimeout(() => {
-        socket.destroy();
-        reject(new ProtocolError("timeout", `${host} did not accept a connection in ${deadlineMs} ms`));
-      }, deadlineMs);
-      const failed = (cause: Error) => {
-        clearTimeout(timer);
-        socket.destroy();
-        reject(new ProtocolError("unable_to_connect", `${host}: ${reasonOf(cause)}`));
-      };
-      const closed = () => failed(new Error("closed during the handshake"));
-      socket.once("error", failed);
-      socket.once("close", closed);
-      socket.once("secureConnect", () => {
-        clearTimeout(timer);
-        socket.off("error", failed);
-        socket.off("close", closed);
-        resolve(socket);
-      });
-    });
+  const lookup = dialableLookup(privateAddresses);
+  const secured = (at: Target, { host }: Address, names: readonly string[] = [host]) =>
+    secureConnection({ at, host, names, secureContext: context(), deadlineMs });
+  return {
+    async dial(to, names) {
+      const gateway = zoneOf(to.host, zones)?.at;
+      if (gateway !== undefined) return await secured(gateway, to, names);
+      const host = resolvable(to.host);
+      // A literal is not looked up.
+      if (isIP(host) !== 0 && !isDialable(host, privateAddresses))
+        throw unreachable(to.host, new RefusedAddressError());
+      return await secured({ host, port: to.port, lookup }, to, names);
+    },
+    dialKnown: async (to, names) => await secured({ host: resolvable(to.host), port: to.port }, to, names),
   };
+}
+
+/** Where the bytes go. */
+type Target = Address & { readonly lookup?: LookupFunction };
+
+interface Call {
+  readonly at: Target;
+  /** the other side, as it is known */
+  readonly host: string;
+  readonly names: readonly string[];
+  readonly secureContext: SecureContext;
+  readonly deadlineMs: number;
+}
+
+function secureConnection({ at, host, names, secureContext, deadlineMs }: Call): Promise<TLSSocket> {
+  const servername = isLiteral(host) ? names.find((name) => !isLiteral(name)) : host;
+  return new Promise<TLSSocket>((resolve, reject) => {
+    const socket = connect({
+      ...at,
+      ...(servername !== undefined && { servername }),
+      secureContext,
+      checkServerIdentity: (_host, { raw }) => nameFault(new X509Certificate(raw), names),
+      minVersion: "TLSv1.2",
+    });
+    socket.setNoDelay(true);
+    // A kept connection whose other end has vanished is found out before it is used.
+    socket.setKeepAlive(true, keepAliveMs);
+    const timer = setTimeout(() => {
+      socket.destroy();
+      reject(new ProtocolError("timeout", `${host} did not accept a connection in ${deadlineMs} ms`));
+    }, deadlineMs);
+    const failed = (cause: Error) => {
+      clearTimeout(timer);
+      socket.destroy();
+      reject(unreachable(host, cause));
+    };
+    const closed = () => failed(new Error("closed during the handshake"));
+    socket.once("error", failed);
+    socket.once("close", closed);
+    socket.once("secureConnect", () => {
+      clearTimeout(timer);
+      socket.off("error", failed);
+      socket.off("close", closed);
+      resolve(socket);
+    });
+  });
+}
+
+function unreachable(host: string, cause: Error): ProtocolError {
+  return new ProtocolError("unable_to_connect", `${host}: ${reasonOf(cause)}`);
 }
 
 /** Roots cost memory, so they are parsed for the first connection, and again only when a certificate changed. */

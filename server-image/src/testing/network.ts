@@ -4,6 +4,7 @@ import { type Pair, type TestCa, testCa } from "../../../test/kit/certificates.t
 import { TlsService } from "../../../test/kit/tls-service.ts";
 import type { Certificates } from "../identity/identity.ts";
 import { dialer } from "../outbound/dial.ts";
+import { parseNetworks } from "../outbound/dialable.ts";
 import { DirectoryClient } from "../outbound/directory.ts";
 import { PeerKeys } from "../outbound/peer-keys.ts";
 import { type Deadlines, Peers } from "../outbound/peers.ts";
@@ -60,10 +61,11 @@ export class TestNetwork implements AsyncDisposable {
     const pair = this.pairOf(atSign);
     const certificates: Certificates = { serving: pair, client: pair, trust: this.ca.pem, expiresAtMs: 0 };
     const identity = { current: certificates, onChange: () => () => undefined };
-    const dial = dialer({
+    const { dial, dialKnown } = dialer({
       identity,
       platformCa: undefined,
       zones: [],
+      privateAddresses: parseNetworks("127.0.0.0/8"),
       ...(deadlines !== undefined && { deadlineMs: deadlines.dialMs }),
     });
     const pool = this.#parts.use(new Pool({ dial }));
@@ -85,7 +87,7 @@ export class TestNetwork implements AsyncDisposable {
     const signingKey = () => store.get(`${atSign}:signing_privatekey${atSign}`)?.value ?? "";
     const peerKeys = new PeerKeys({ atSign, store, now });
     const peers = new Peers({
-      directory: new DirectoryClient({ directory, dial, log, monotonic: () => clock.monotonicMs }),
+      directory: new DirectoryClient({ directory, dial: dialKnown, log, monotonic: () => clock.monotonicMs }),
       pool,
       prover: { atSign, signingKey, proofs },
       onPublicKey: async (peer, payload) => notifications.recordChanged(await peerKeys.told(peer, payload), "update"),
