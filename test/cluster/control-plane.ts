@@ -52,6 +52,7 @@ export async function startControlPlane({
     dns: ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"],
     ip: ["127.0.0.1", kubernetesServiceAddress, address],
   });
+  const kubeletClient = authority.issue({ dns: ["kube-apiserver"], client: true });
   const serviceAccounts = generateKeyPairSync("rsa", {
     modulusLength: 2048,
     publicKeyEncoding: { type: "spki", format: "pem" },
@@ -66,6 +67,8 @@ export async function startControlPlane({
     key: file("apiserver-key.pem", serving.key),
     serviceAccountKey: file("service-accounts.pub", serviceAccounts.publicKey),
     serviceAccountSigningKey: file("service-accounts.key", serviceAccounts.privateKey),
+    kubeletClientCertificate: file("kubelet-client.pem", kubeletClient.certificate),
+    kubeletClientKey: file("kubelet-client-key.pem", kubeletClient.key),
     tokens: file("tokens.csv", `${token},admin,admin,"system:masters"\n`),
   };
   const etcd = await startProgram({
@@ -91,6 +94,12 @@ export async function startControlPlane({
         ...["--service-account-key-file", files.serviceAccountKey],
         ...["--service-account-signing-key-file", files.serviceAccountSigningKey],
         ...["--service-cluster-ip-range", serviceNetwork, "--endpoint-reconciler-type", "none", "--allow-privileged"],
+        ...[
+          "--kubelet-client-certificate",
+          files.kubeletClientCertificate,
+          "--kubelet-client-key",
+          files.kubeletClientKey,
+        ],
         ...["--kubelet-preferred-address-types", "InternalIP", ...extraFlags],
       ],
       log: join(directory, "kube-apiserver.log"),

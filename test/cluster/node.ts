@@ -112,7 +112,11 @@ export async function startKubelet(
       port: ports.kubelet,
       healthzPort: ports.kubeletHealth,
       readOnlyPort: 0,
-      authentication: { anonymous: { enabled: false }, webhook: { enabled: true } },
+      authentication: {
+        anonymous: { enabled: false },
+        webhook: { enabled: true },
+        x509: { clientCAFile: join(directory, "ca.pem") },
+      },
       authorization: { mode: "Webhook" },
       cgroupDriver: "cgroupfs",
       cgroupRoot: "/",

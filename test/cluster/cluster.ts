@@ -1,0 +1,236 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { binaries, cacheDirectory } from "./binaries.ts";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
+import type { Image, PlatformImages } from "./images.ts";
+import { removeLeftovers } from "./leftovers.ts";
+import { lockMachine } from "./lock.ts";
+import { answers, makeBridge, type NodeOptions, startContainerd, startKubelet, startProxy } from "./node.ts";
+import { freePorts } from "./ports.ts";
+import { type Program, startProgram } from "./program.ts";
+import { startProvisioner } from "./volumes.ts";
+
+const network = { bridge: "atrium0", prefix: "10.213" } as const;
+/** Of the machine on the bridge: API server, DNS and the node itself are there. */
+export const nodeAddress = `${network.prefix}.0.1`;
+const nodeName = "node-1";
+/** The standard one of a service network 10.214.0.0/16; see control-plane.ts. */
+const clusterDomain = "cluster.local";
+
+const programs = [
+  ...["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"],
+  ...["helm", "coredns", "local-path-provisioner"],
+] as const;
+
+/** A Kubernetes with one node on this machine, made of its true parts. */
+export interface Cluster extends AsyncDisposable {
+  /** files */
+  readonly kubeconfig: string;
+  readonly kubectlFile: string;
+  readonly helmFile: string;
+  /** of logs and data; gone once the cluster is disposed of */
+  readonly directory: string;
+  readonly controlPlane: ControlPlane;
+  readonly kubelet: Program;
+  /** @returns what it wrote. @throws {Error} with what it said when it failed */
+  kubectl(...args: readonly string[]): string;
+  /** server-side, as one list */
+  apply(...objects: readonly object[]): void;
+  helm(...args: readonly string[]): string;
+  /** @param names that it gets besides its own */
+  importImage(image: Image, ...names: readonly string[]): void;
+  restartKubelet(): Promise<void>;
+  /** Copies the logs to a place where they stay. @returns that place */
+  keepLogs(): string;
+}
+
+/**
+ * Starts a cluster, some seconds once everything is built, and waits until its node is ready. It needs Linux and root.
+ *
+ * @param say is told what takes long
+ * @throws {Error} that says what is missing, or the end of a log
+ */
+export async function startCluster({
+  images,
+  say,
+}: {
+  images: Pick<PlatformImages, "pause" | "busybox">;
+  say: (progress: string) => void;
+}): Promise<Cluster> {
+  if (process.getuid?.() !== 0) throw new Error("a cluster of its own needs root; ATRIUM_KUBECONFIG names another one");
+  const files = await binaries(programs, say);
+  const binary = (name: string) => (files as Readonly<Record<string, string>>)[name] ?? name;
+  const directory = mkdtempSync(join(tmpdir(), "atrium-cluster-"));
+  const parts = new AsyncDisposableStack();
+  try {
+    const lock = await lockMachine({ pid: process.pid, directory, bridge: network.bridge }, say);
+    parts.defer(() => {
+      // Whatever the programs have left: containers, mounts, interfaces.
+      removeLeftovers({ directory, bridge: network.bridge });
+      lock[Symbol.dispose]();
+    });
+    removeLeftovers({ directory: join(directory, "before"), bridge: network.bridge });
+    makeBridge(network);
+    return await start({ binary, directory, images, parts });
+  } catch (error) {
+    keepLogs(directory);
+    await parts.disposeAsync();
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function start({
+  binary,
+  directory,
+  images,
+  parts,
+}: {
+  binary: (name: string) => string;
+  directory: string;
+  images: Pick<PlatformImages, "pause" | "busybox">;
+  parts: AsyncDisposableStack;
+}): Promise<Cluster> {
+  const [kubeletPort = 0, kubeletHealth = 0, proxyHealth = 0, proxyMetrics = 0, manager = 0, scheduler = 0, dns = 0] =
+    await freePorts(7);
+  const controlPlane = parts.use(await startControlPlane({ binary, directory, address: nodeAddress }));
+  const { kubeconfig } = controlPlane;
+  const node: NodeOptions = {
+    ...{ binary, directory, kubeconfig, network },
+    sandboxImage: images.pause.name,
+    ports: { kubelet: kubeletPort, kubeletHealth, proxyHealth, proxyMetrics },
+  };
+  const socket = join(directory, "containerd.sock");
+  const ctr = (...args: readonly string[]) =>
+    execFileSync("ctr", ["-a", socket, "-n", "k8s.io", ...args], { stdio: ["ignore", "ignore", "inherit"] });
+  const importImage = ({ name, archive }: Image, ...names: readonly string[]) => {
+    ctr("image", "import", archive);
+    for (const each of names) ctr("image", "tag", "--force", name, each);
+  };
+  const run = (command: string, args: readonly string[], input = "") => {
+    const { status, stdout, stderr, error } = spawnSync(command, args, {
+      input,
+      encoding: "utf8",
+      timeout: 300_000,
+      maxBuffer: 64 * 1024 * 1024,
+      env: { PATH: process.env.PATH, HOME: directory, KUBECONFIG: kubeconfig },
+    });
+    if (status !== 0) throw new Error(`${args.slice(0, 3).join(" ")}: ${(error?.message ?? stderr).trim()}`);
+    return stdout;
+  };
+  const kubectl = (...args: readonly string[]) => run(binary("kubectl"), args);
+  const apply = (...objects: readonly object[]) => {
+    const list = { apiVersion: "v1", kind: "List", items: objects };
+    run(binary("kubectl"), ["apply", "--server-side", "-f", "-"], JSON.stringify(list));
+  };
+  // For logs and exec: by this name the API server is known to the kubelet, as certificates of tests have it.
+  apply({
+    apiVersion: "rbac.authorization.k8s.io/v1",
+    kind: "ClusterRoleBinding",
+    metadata: { name: "kube-apiserver-to-kubelet" },
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "system:kubelet-api-admin" },
+    subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: "Atrium test" }],
+  });
+  parts.use(await startContainerd(node));
+  importImage(images.pause);
+  importImage(images.busybox);
+  const manage = (name: string, port: number, ...more: readonly string[]) =>
+    startProgram({
+      command: binary(name),
+      args: [
+        ...["--kubeconfig", kubeconfig, "--leader-elect=false", "--bind-address", "127.0.0.1"],
+        ...["--secure-port", String(port), ...more],
+      ],
+      log: join(directory, `${name}.log`),
+      ready: () => true,
+    });
+  parts.use(
+    await manage(
+      "kube-controller-manager",
+      manager,
+      ...["--service-account-private-key-file", join(directory, "service-accounts.key")],
+      ...["--root-ca-file", join(directory, "ca.pem"), "--use-service-account-credentials"],
+      ...["--cluster-cidr", `${network.prefix}.0.0/16`, "--allocate-node-cidrs=false"],
+    ),
+  );
+  parts.use(await manage("kube-scheduler", scheduler));
+  let kubelet = await startKubelet(node, nodeName);
+  parts.defer(() => kubelet.stop());
+  parts.use(await startProxy(node, nodeName));
+  parts.use(await startDns({ binary, directory, kubeconfig, healthPort: dns }));
+  parts.use(await startProvisioner({ binary, directory, kubeconfig, helperImage: images.busybox.name, apply }));
+  kubectl("wait", "node", nodeName, "--for=condition=Ready", "--timeout=60s");
+  // Pods cannot be made in a namespace before it has its account.
+  kubectl("wait", "serviceaccount/default", "--for=create", "--timeout=60s");
+  return {
+    ...{ directory, kubeconfig, controlPlane, kubectl, apply, importImage },
+    kubectlFile: binary("kubectl"),
+    helmFile: binary("helm"),
+    get kubelet() {
+      return kubelet;
+    },
+    helm: (...args) => run(binary("helm"), args),
+    async restartKubelet() {
+      await kubelet.stop();
+      kubelet = await startKubelet(node, nodeName);
+    },
+    keepLogs: () => keepLogs(directory),
+    async [Symbol.asyncDispose]() {
+      // Containers end while there is somebody to end them.
+      spawnSync(binary("kubectl"), [
+        ...["--kubeconfig", kubeconfig, "delete", "pods", "--all", "-A", "--grace-period=0", "--force"],
+        "--wait=false",
+      ]);
+      await parts.disposeAsync();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+function startDns({
+  binary,
+  directory,
+  kubeconfig,
+  healthPort,
+}: {
+  binary: (name: string) => string;
+  directory: string;
+  kubeconfig: string;
+  healthPort: number;
+}): Promise<Program> {
+  const file = join(directory, "Corefile");
+  writeFileSync(
+    file,
+    `.:53 {
+  bind ${nodeAddress}
+  errors
+  health 127.0.0.1:${healthPort}
+  kubernetes ${clusterDomain} in-addr.arpa {
+    kubeconfig ${kubeconfig} atrium
+    pods insecure
+    ttl 5
+  }
+}
+`,
+  );
+  return startProgram({
+    command: binary("coredns"),
+    args: ["-conf", file],
+    log: join(directory, "coredns.log"),
+    ready: () => answers(`http://127.0.0.1:${healthPort}/health`),
+  });
+}
+
+/** @returns where they are now */
+function keepLogs(directory: string): string {
+  const place = join(cacheDirectory(), "logs", `cluster-${new Date().toISOString().replaceAll(":", "")}`);
+  mkdirSync(place, { recursive: true });
+  if (!existsSync(directory)) return place;
+  for (const name of readdirSync(directory)) {
+    if (name.endsWith(".log")) cpSync(join(directory, name), join(place, name));
+  }
+  if (existsSync("/var/log/pods")) cpSync("/var/log/pods", join(place, "pods"), { recursive: true });
+  return place;
+}
