@@ -158,6 +158,17 @@ describe("with a server that does as it is told", () => {
     await expect(client.request({ method: "PUT", path: "/", body: {}, term })).rejects.toThrow(NoAnswerError);
   });
 
+  test("knows that what waited for its turn was not sent when its term ended", async () => {
+    const term = termOf(60_000);
+    const { client, server } = await serve(() => undefined, { maxConcurrent: 1 });
+    const stuck = client.request({ method: "GET", path: "/stuck", deadlineMs: 300 });
+    await once(server, "request");
+    const late = client.request({ method: "PUT", path: "/late", body: {}, term });
+    term.end();
+    await expect(late).rejects.toThrow(TermOverError);
+    await expect(stuck).rejects.toThrow(NoAnswerError);
+  });
+
   test("sends so many at once, and what is urgent besides, over connections that it keeps", async () => {
     const waiting: (() => void)[] = [];
     const sockets = new Set<unknown>();

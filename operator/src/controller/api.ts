@@ -79,20 +79,26 @@ export class ApiClient {
   async request<T>(parts: RequestParts): Promise<T> {
     const { deadlineMs = answerMs, signal, term, urgent = false } = parts;
     using bound = boundedInTime(deadlineMs, `no answer within ${deadlineMs / 1000} s`, [signal, term?.over]);
+    let sent = false;
+    const onSent = () => {
+      sent = true;
+    };
     try {
       // Kept during the pauses too: while the API server is overloaded, fewer requests are tried.
       using _slot = urgent ? undefined : await this.#slots.take(bound.signal);
       for (let attempt = 0; ; attempt++) {
         try {
-          return await this.#answer<T>({ ...parts, signal: bound.signal }, bound.remainingMs());
+          return await this.#answer<T>({ ...parts, signal: bound.signal }, bound.remainingMs(), onSent);
         } catch (error) {
           const pauseMs = this.#pauseMs(error, attempt);
           if (pauseMs === undefined || pauseMs >= bound.remainingMs()) throw error;
+          sent = false;
           await delay(pauseMs, undefined, { signal: bound.signal });
         }
       }
     } catch (cause) {
-      throw isTelling(cause) ? cause : noAnswer(parts, bound.signal.reason ?? cause);
+      if (!sent && term?.remainingMs() === 0) throw termOver(parts, cause);
+      throw cause instanceof ApiError ? cause : noAnswer(parts, bound.signal.reason ?? cause);
     }
   }
 
@@ -118,7 +124,7 @@ export class ApiClient {
       response.setTimeout(idleMs, () => response.destroy(new Error(`nothing came for ${idleMs / 1000} s`)));
       for await (const line of lines(response, maxEventBytes)) yield JSON.parse(line) as T;
     } catch (cause) {
-      throw isTelling(cause) ? cause : noAnswer(request, bound.signal.reason ?? cause);
+      throw cause instanceof ApiError ? cause : noAnswer(request, bound.signal.reason ?? cause);
     } finally {
       clearTimeout(timer);
     }
@@ -132,15 +138,16 @@ export class ApiClient {
     return (error.retryAfterMs ?? 0) + backoffMs(attempt, { minMs: 500, maxMs: 4_000, random });
   }
 
-  async #answer<T>(parts: RequestParts, remainingMs: number): Promise<T> {
+  async #answer<T>(parts: RequestParts, remainingMs: number, onSent: () => void): Promise<T> {
     // The API server drops what it could not do by then: it does not lie in its queues for longer than anybody waits.
     const timeoutMs = Math.ceil(Math.min(remainingMs, parts.term?.remainingMs() ?? Number.POSITIVE_INFINITY));
-    const response = await this.#send({ ...parts, query: { ...parts.query, timeout: `${Math.max(1, timeoutMs)}ms` } });
+    const query = { ...parts.query, timeout: `${Math.max(1, timeoutMs)}ms` };
+    const response = await this.#send({ ...parts, query }, onSent);
     return (await json(response)) as T;
   }
 
   /** @returns once the head of the answer is there, and it is a good one */
-  async #send(parts: RequestParts): Promise<IncomingMessage> {
+  async #send(parts: RequestParts, onSent?: () => void): Promise<IncomingMessage> {
     const { method, path, query = {}, body, contentType = "application/json", signal, term } = parts;
     const server = this.#credentials.getCurrentCluster()?.server;
     if (server === undefined) throw new Error("no cluster is chosen in the kubeconfig");
@@ -161,16 +168,12 @@ export class ApiClient {
     await this.#credentials.applyToHTTPSOptions(options);
     options.agent = url.protocol === "https:" ? this.#agents["https:"] : this.#agents["http:"];
     const response = await exchange(url, options, payload, () => {
-      if (term?.remainingMs() === 0) throw new TermOverError(`${method} ${path} was not sent: the lease is over`);
+      if (term?.remainingMs() === 0) throw termOver(parts);
+      onSent?.();
     });
     if (response.statusCode !== undefined && response.statusCode < 300) return response;
     throw await refusal(response, parts);
   }
-}
-
-/** An error that says what it is to the caller. */
-function isTelling(error: unknown): boolean {
-  return error instanceof ApiError || error instanceof TermOverError;
 }
 
 async function json(response: IncomingMessage): Promise<unknown> {
@@ -205,6 +208,10 @@ async function statusOf(response: IncomingMessage): Promise<Status> {
   } catch {
     return {};
   }
+}
+
+function termOver({ method, path }: Pick<RequestParts, "method" | "path">, cause?: unknown): TermOverError {
+  return new TermOverError(`${method} ${path} was not sent: the lease is over`, { cause });
 }
 
 function noAnswer({ method, path }: Pick<RequestParts, "method" | "path">, cause: unknown): NoAnswerError {

@@ -12,11 +12,12 @@ export async function* lines(source: AsyncIterable<Buffer>, maxBytes: number): A
   for await (const chunk of source) {
     let begin = 0;
     for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, begin)) {
-      const line = Buffer.concat([...pieces, chunk.subarray(begin, end)]).toString();
+      const last = chunk.subarray(begin, end);
+      const line = (length === 0 ? last : Buffer.concat([...pieces, last])).toString();
       [pieces, length, begin] = [[], 0, end + 1];
       if (line !== "") yield line;
     }
-    pieces.push(chunk.subarray(begin));
+    if (begin < chunk.length) pieces.push(chunk.subarray(begin));
     length += chunk.length - begin;
     if (length > maxBytes) throw new RangeError(`a line is longer than ${maxBytes} bytes`);
   }
