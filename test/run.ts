@@ -8,7 +8,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { check } from "./check.ts";
-import { installPrerequisites } from "./kit/install.ts";
+import { buildAll, clusterPackages } from "./cluster/binaries.ts";
+import { installPackages, installPrerequisites } from "./kit/install.ts";
 
 const root = resolve(fileURLToPath(import.meta.url), "../..");
 
@@ -47,7 +48,19 @@ function skippedTests(report: JestReport): string[] {
   );
 }
 
-function main(patterns: readonly string[]): number {
+/** What the tests of a cluster need: five to ten minutes the first time, nothing afterwards. */
+async function prepareCluster(): Promise<void> {
+  installPackages(clusterPackages);
+  try {
+    await buildAll((progress) => process.stderr.write(`Atrium: ${progress}\n`));
+  } catch (error) {
+    process.stderr.write(
+      `Atrium: tests that need a cluster will fail: ${error instanceof Error ? error.message : error}\n`,
+    );
+  }
+}
+
+async function main(patterns: readonly string[]): Promise<number> {
   if (patterns.includes("--help")) {
     process.stdout.write(`npm test                 install what is missing, check the sources, run every test
 npm test -- PATTERN …    run the test files whose paths match, nothing else
@@ -57,6 +70,7 @@ CI=true                  a skipped test is a failure
     return 0;
   }
   installPrerequisites();
+  await prepareCluster();
   const checked = patterns.length === 0 ? check() : { failed: [], all: [] };
   const report = runJest(patterns);
   const skipped = report === undefined ? [] : skippedTests(report);
@@ -73,4 +87,4 @@ CI=true                  a skipped test is a failure
   return failed > 0 || passed === 0 || strict ? 1 : 0;
 }
 
-process.exitCode = main(process.argv.slice(2));
+process.exitCode = await main(process.argv.slice(2));

@@ -16,6 +16,19 @@ interface Module {
   readonly linkerFlags?: string;
 }
 
+/** Debian packages that a cluster is made of, by a file that shows that they are there. */
+export const clusterPackages: Readonly<Record<string, string>> = {
+  containerd: "containerd",
+  runc: "runc",
+  buildah: "buildah",
+  nft: "nftables",
+  conntrack: "conntrack",
+  busybox: "busybox-static",
+  "redis-server": "redis-server",
+  "/usr/lib/cni/bridge": "containernetworking-plugins",
+  ip: "iproute2",
+};
+
 const kubernetesVersion = "1.35.4";
 
 const modules: readonly Module[] = [
@@ -55,6 +68,15 @@ export async function binary(name: string, say: (progress: string) => void): Pro
   const directory = join(cacheDirectory(), "bin", `${module.folder}-${pinOf(module)}`);
   if (!existsSync(directory)) await build(module, directory, say);
   return join(directory, name);
+}
+
+/**
+ * Builds whatever the cache does not have, so that no test has to wait for it.
+ *
+ * @throws {Error} that says what to install, or what the compiler said
+ */
+export async function buildAll(say: (progress: string) => void): Promise<void> {
+  for (const { names } of modules) for (const name of names.slice(0, 1)) await binary(name, say);
 }
 
 /** All of them, one after the other: each build uses all processors. @returns their files by name */

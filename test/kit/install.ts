@@ -8,7 +8,9 @@ const packages: Readonly<Record<string, string>> = {
   python3: "python3-venv",
 };
 
+/** @param program its name, or a path to it */
 export function onPath(program: string): boolean {
+  if (program.startsWith("/")) return existsSync(program);
   return (process.env.PATH ?? "").split(":").some((directory) => existsSync(`${directory}/${program}`));
 }
 
@@ -17,6 +19,11 @@ export function onPath(program: string): boolean {
  * `ATRIUM_INSTALL=0`. Says so before. What stays missing is found again, and named, by the tests that need it.
  */
 export function installPrerequisites(): void {
+  installPackages(packages);
+}
+
+/** @param packages as {@link installPrerequisites} has them */
+export function installPackages(packages: Readonly<Record<string, string>>): void {
   const missing = Object.keys(packages).filter((program) => !onPath(program));
   if (missing.length === 0) return;
   const names = missing.map((program) => packages[program] ?? program);

@@ -1,0 +1,181 @@
+/** `npm run cluster [-- down]`: a Kubernetes on this machine with the platform in it. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { installPackages } from "../kit/install.ts";
+import { clusterPackages } from "./binaries.ts";
+import { startCluster } from "./cluster.ts";
+import { platformImages } from "./images.ts";
+import { removeLeftovers } from "./leftovers.ts";
+import { holder, isAlive } from "./lock.ts";
+import { type InstalledPlatform, installPlatform } from "./platform.ts";
+
+const help = `npm run cluster [-- options]     starts a Kubernetes on this machine and installs Atrium in it
+npm run cluster -- down          ends it, with all that is in it
+
+  --zone NAME    the domain of the Atsigns' hosts (at.example.org)
+
+It needs Linux, root and Go; missing Debian packages are installed (ATRIUM_INSTALL=0 forbids it). The first time everything is
+built, which takes 5 to 10 minutes; what is built stays in ATRIUM_CACHE, by default the user's cache directory. The cluster runs until
+\`down\`, or the machine's end; .atrium/cluster.json says where everything is.
+`;
+
+const root = resolve(fileURLToPath(import.meta.url), "../../..");
+const folder = join(root, ".atrium");
+const platformFile = join(folder, "cluster.json");
+const logFile = join(folder, "cluster.log");
+const stopMs = 90_000;
+
+/** What the background process tells the one in the foreground. */
+type Message = { readonly progress: string } | { readonly ready: true } | { readonly failed: string };
+
+async function main(args: string[]): Promise<number> {
+  const options = {
+    zone: { type: "string", default: "at.example.org" },
+    help: { type: "boolean", short: "h" },
+  } as const;
+  const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
+  if (values.help) {
+    print(help);
+    return 0;
+  }
+  if (positionals.length > 1 || !["up", "down", "serve", undefined].includes(positionals[0])) {
+    throw new TypeError(`there is no ${positionals.join(" ")}`);
+  }
+  if (positionals[0] === "serve") return await serve(values.zone);
+  return positionals[0] === "down" ? await down() : await up(values.zone);
+}
+
+async function up(zone: string): Promise<number> {
+  if (process.platform !== "linux") throw new Error("a cluster of its own runs on Linux only");
+  if (process.getuid?.() !== 0) throw new Error("a cluster of its own needs root");
+  const running = holder();
+  if (running !== undefined && isAlive(running.pid)) {
+    throw new Error(`a cluster runs already (process ${running.pid}); npm run cluster -- down ends it`);
+  }
+  installPackages(clusterPackages);
+  mkdirSync(folder, { recursive: true });
+  const log = openSync(logFile, "a");
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), "serve", "--zone", zone], {
+    cwd: root,
+    detached: true,
+    stdio: ["ignore", log, log, "ipc"],
+  });
+  closeSync(log);
+  const interrupted = () => child.kill("SIGTERM");
+  process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
+  const failed = await outcome(child);
+  if (failed !== undefined) {
+    print(`${failed}\nThe log is in ${logFile}\n`);
+    return 1;
+  }
+  child.disconnect();
+  child.unref();
+  print(next(JSON.parse(readFileSync(platformFile, "utf8"))));
+  return 0;
+}
+
+/** @returns undefined once the platform is ready */
+function outcome(child: ChildProcess): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    child.on("message", (message: Message) => {
+      if ("progress" in message) print(`${message.progress}\n`);
+      else resolve("failed" in message ? message.failed : undefined);
+    });
+    child.once("error", (error) => resolve(error.message));
+    child.once("exit", (code, signal) => resolve(`it ended with ${signal ?? code}`));
+  });
+}
+
+/** In the background: holds the cluster until it is told to end. */
+async function serve(zone: string): Promise<number> {
+  const ended = Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]);
+  const tell = (message: Message) => process.connected && process.send?.(message);
+  const say = (progress: string) => {
+    print(`${new Date().toISOString()} ${progress}\n`);
+    tell({ progress });
+  };
+  try {
+    const images = await platformImages(say);
+    say("starting Kubernetes …");
+    await using cluster = await startCluster({ images, say });
+    const { kubeconfig, kubectlFile: kubectl, helmFile: helm } = cluster;
+    const interrupted = ended.then(() => undefined);
+    const platform = await Promise.race([installPlatform(cluster, { images, zone, say }), interrupted]);
+    if (platform === undefined) return 0;
+    writeFileSync(platformFile, `${JSON.stringify({ ...platform, kubeconfig, kubectl, helm }, undefined, 2)}\n`);
+    tell({ ready: true });
+    await ended;
+    say("ending …");
+    rmSync(platformFile, { force: true });
+    return 0;
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    print(`${said}\n`);
+    tell({ failed: said });
+    return 1;
+  }
+}
+
+async function down(): Promise<number> {
+  const running = holder();
+  if (running === undefined) {
+    print("no cluster runs\n");
+    return 0;
+  }
+  if (!isAlive(running.pid)) {
+    print("removing what a cluster left that was interrupted …\n");
+    removeLeftovers(running);
+  } else {
+    const command = readFileSync(`/proc/${running.pid}/cmdline`, "utf8");
+    if (!command.includes(fileURLToPath(import.meta.url))) {
+      throw new Error(`the cluster of process ${running.pid} was not started by this checkout's npm run cluster`);
+    }
+    print("ending the cluster …\n");
+    process.kill(running.pid, "SIGTERM");
+    const deadline = performance.now() + stopMs;
+    while (isAlive(running.pid)) {
+      if (performance.now() > deadline) throw new Error(`process ${running.pid} does not end; see ${logFile}`);
+      await delay(100);
+    }
+  }
+  rmSync(platformFile, { force: true });
+  return 0;
+}
+
+interface File extends InstalledPlatform {
+  readonly kubeconfig: string;
+  readonly kubectl: string;
+}
+
+function next({ zone, directory, gateway, kubeconfig, kubectl }: File): string {
+  return `
+Atrium runs. Where everything is: ${platformFile}
+
+  export KUBECONFIG=${kubeconfig}
+  ${kubectl} apply -f docs/examples/alice.yaml
+  ${kubectl} get atsigns -A
+  npm run at -- --platform .atrium/cluster.json --help
+
+The directory is ${directory.host}:${directory.port}. Clients of other languages need one line in /etc/hosts:
+  ${gateway.host} alice.${zone} bob.${zone}
+
+npm run cluster -- down ends it.
+`;
+}
+
+function print(text: string): void {
+  process.stdout.write(text);
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const wrongUse = error instanceof TypeError;
+  process.stderr.write(`${error instanceof Error ? error.message : error}\n${wrongUse ? `\n${help}` : ""}`);
+  process.exitCode = wrongUse ? 2 : 1;
+}
