@@ -45,6 +45,14 @@ describe("the guide", () => {
     expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([]);
   });
 
+  test("explains every reason of every condition, and none that there is not", () => {
+    const source = readFileSync(join(root, "operator/src/tenant/conditions.ts"), "utf8");
+    const published = /^const volumeObstacles = .*?^} as const;/ms.exec(source)?.[0].replace(/\/\*.*?\*\//gs, "") ?? "";
+    const reasons = new Set([...published.matchAll(/"(\w+)"/g)].map(([, reason]) => reason));
+    const rows = textOf("troubleshooting.md").matchAll(/^\| [A-Z][\w, ]+ \| `(\w+)` \|/gm);
+    expect([...rows].map(([, reason]) => reason).sort()).toEqual([...reasons].sort());
+  });
+
   test("says of every value that it names one that the chart has", () => {
     const schema = JSON.parse(readFileSync(join(root, "helm/atrium/values.schema.json"), "utf8"));
     const named = pages().flatMap((page) =>
