@@ -14,7 +14,8 @@ const maxReplyBytes = 512;
  */
 export async function lookUpAtServer(atSign: AtSign, platform: Platform, timeoutMs: number): Promise<Address> {
   const address = platform.directory;
-  const socket = await openTls({ what, address, dial: loopback(address), ca: platform.ca }, timeoutMs);
+  const dial = loopback({ ...address, host: address.address ?? address.host });
+  const socket = await openTls({ what, address, dial, ca: platform.ca }, timeoutMs);
   return await askDirectory(socket, atSign, timeoutMs, formatAddress(address));
 }
 

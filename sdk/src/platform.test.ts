@@ -34,6 +34,13 @@ describe("the platform", () => {
     expect(findPlatform({ currentDirectory: current, platform: "../platform.json" })).toEqual(fromFile);
   });
 
+  test("says where a directory is dialled whose name need not resolve", () => {
+    const dialled = { host: "directory.example", port: 64, address: "192.0.2.1" };
+    expect(parsePlatform(JSON.stringify({ directory: dialled }), "f", () => pem).directory).toEqual(dialled);
+    const wrong = JSON.stringify({ directory: { ...dialled, address: 7 } });
+    expect(() => parsePlatform(wrong, "f", () => pem)).toThrow("`directory.address` must be");
+  });
+
   test("is a directory with a CA, or with those of the machine", () => {
     expect(findPlatform({ directory: "a.example:64", ca: caFile })).toEqual({
       directory: { host: "a.example", port: 64 },

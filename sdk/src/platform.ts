@@ -9,7 +9,8 @@ export interface Address {
 
 /** What a client needs to know to find every atSign of a platform. */
 export interface Platform {
-  readonly directory: Address;
+  /** `address`: where it is dialled, when its name need not resolve here */
+  readonly directory: Address & { readonly address?: string };
   /** certificates of the trusted CAs, PEM; without it, the CAs that Node trusts */
   readonly ca?: string | undefined;
   /** hosts under `zone` are dialled at `gateway`, whatever their names resolve to */
@@ -76,11 +77,15 @@ export function parsePlatform(text: string, file: string, readCaFile: (name: str
   if (!isObject(json)) throw wrong("not a JSON object");
   const { zone, gateway, directory, ca } = json;
   if (!isAddress(directory)) throw wrong("`directory` must be { host, port }");
+  const { address } = directory as { address?: unknown };
+  if (address !== undefined && (typeof address !== "string" || address === "")) {
+    throw wrong("`directory.address` must be where the directory is dialled");
+  }
   if (zone !== undefined && (typeof zone !== "string" || zone === "")) throw wrong("`zone` must be a name");
   if (gateway !== undefined && !isAddress(gateway)) throw wrong("`gateway` must be { host, port }");
   if (ca !== undefined && typeof ca !== "string") throw wrong("`ca` must be a PEM text or the name of a PEM file");
   return {
-    directory: { host: directory.host, port: directory.port },
+    directory: { host: directory.host, port: directory.port, ...(address !== undefined && { address }) },
     ca: ca === undefined || isPem(ca) ? ca : readCaFile(ca),
     zone: zone?.toLowerCase(),
     gateway: gateway && { host: gateway.host, port: gateway.port },

@@ -162,7 +162,7 @@ Atrium runs. Where everything is: ${platformFile}
   npm run at -- --platform .atrium/cluster.json --help
 
 The directory is ${directory.host}:${directory.port}. Clients of other languages need one line in /etc/hosts:
-  ${gateway.host} alice.${zone} bob.${zone}
+  ${gateway.host} ${directory.host} alice.${zone} bob.${zone}
 
 npm run cluster -- down ends it.
 `;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { Cluster } from "./cluster.ts";
+import { type Cluster, nodeAddress } from "./cluster.ts";
 import { type PlatformImages, registry } from "./images.ts";
 
 const chart = fileURLToPath(new URL("../../helm/atrium", import.meta.url));
@@ -13,7 +13,8 @@ const readyMs = 180_000;
 /** Where an installed platform is reached from this machine. */
 export interface InstalledPlatform {
   readonly zone: string;
-  readonly directory: { readonly host: string; readonly port: number };
+  /** `address`: where `host` is dialled */
+  readonly directory: { readonly host: string; readonly port: number; readonly address: string };
   readonly gateway: { readonly host: string; readonly port: number };
   /** PEM */
   readonly ca: string;
@@ -27,9 +28,11 @@ interface Options {
   readonly say: (progress: string) => void;
 }
 
-/**
- * Brings the images into the cluster and installs the chart, or upgrades what is installed. The Services are reached by
- * their cluster addresses, which this machine routes.
+const directoryHost = "directory.atrium.internal";
+/** As a load balancer would do it: both Services are reached at the address of the node. */
+const outside = { service: { type: "ClusterIP", externalIPs: [nodeAddress] } } as const;
+
+/** Brings the images into the cluster and installs the chart, or upgrades what is installed.
  *
  * @returns once everything answers
  * @throws {Error} that says what did not become ready, with its events
@@ -44,8 +47,8 @@ export async function installPlatform(
   const all = {
     zone,
     images: { registry, tag, redis: images.redis.name, pullPolicy: "IfNotPresent" },
-    gateway: { service: { type: "ClusterIP" } },
-    directory: { service: { type: "ClusterIP" } },
+    gateway: outside,
+    directory: { ...outside, hosts: [directoryHost] },
     ...values,
   };
   cluster.helm(
@@ -83,16 +86,12 @@ async function rolledOut(cluster: Cluster, name: string, say: (progress: string)
 }
 
 async function reached(cluster: Cluster, zone: string): Promise<InstalledPlatform> {
-  const address = (service: string) => {
-    const [host = "", port = ""] = cluster
-      .kubectl("-n", namespace, "get", "service", service, "-o", "jsonpath={.spec.clusterIP} {.spec.ports[0].port}")
-      .split(" ");
-    return { host, port: Number(port) };
-  };
+  const portOf = (service: string) =>
+    Number(cluster.kubectl("-n", namespace, "get", "service", service, "-o", "jsonpath={.spec.ports[0].port}"));
   return {
     zone,
-    directory: address("atrium-directory"),
-    gateway: address("atrium-gateway"),
+    directory: { host: directoryHost, port: portOf("atrium-directory"), address: nodeAddress },
+    gateway: { host: nodeAddress, port: portOf("atrium-gateway") },
     ca: await trustBundle(cluster),
   };
 }
