@@ -13,7 +13,7 @@ import { type Term, TermOverError } from "./term.ts";
 
 export { ApiError, NoAnswerError } from "./api-error.ts";
 export type { Credentials } from "./credentials.ts";
-export { type KubernetesObject, type List, type ObjectMeta, pathOf, type Resource } from "./objects.ts";
+export { type KubernetesObject, type List, pathOf, type Resource } from "./objects.ts";
 
 type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 

@@ -5,7 +5,7 @@ import { Controller } from "./controller.ts";
 import { Leader } from "./leader.ts";
 import { Reflector } from "./reflector.ts";
 import { ObjectStore, splitKey } from "./store.ts";
-import type { Term } from "./term.ts";
+import { type Term, TermOverError } from "./term.ts";
 import {
   type ConfigMap,
   configMap,
@@ -109,6 +109,89 @@ async function stir(from: string, signal: AbortSignal): Promise<void> {
     await delay(5);
   }
 }
+
+/** A term that lasts until the test ends it. */
+function termOf() {
+  const [stop, over] = [new AbortController(), new AbortController()];
+  const term: Term = { signal: stop.signal, over: over.signal, remainingMs: () => (over.signal.aborted ? 0 : 1_000) };
+  return { term, stop: () => stop.abort() };
+}
+
+/** A controller whose work is ended by the test. */
+function workbench(synced: Promise<void>) {
+  const began: string[] = [];
+  const work = Promise.withResolvers<undefined>();
+  const errors: unknown[] = [];
+  const controller = new Controller({
+    ...{ workers: 1, backoff: { minMs: 1, maxMs: 1 }, keys: () => ["a", "b"], synced },
+    reconcile: (key) => {
+      began.push(key);
+      return work.promise;
+    },
+    onError: (_, error) => errors.push(error),
+  });
+  return { controller, began, work, errors };
+}
+
+describe("a term of a controller", () => {
+  test("begins when the stores are complete, with everything that there is", async () => {
+    const synced = Promise.withResolvers<void>();
+    const { controller, began, work } = workbench(synced.promise);
+    const { term, stop } = termOf();
+    // Nothing is remembered: it is among everything that there is.
+    controller.add("a");
+    const leading = controller.lead(term);
+    await delay(10);
+    expect(began).toEqual([]);
+    synced.resolve();
+    work.resolve(undefined);
+    await delay(10);
+    expect(began).toEqual(["a", "b"]);
+    controller.add("c");
+    await delay(10);
+    expect(began).toEqual(["a", "b", "c"]);
+    stop();
+    await leading;
+    expect(controller.queue).toBeUndefined();
+  });
+
+  test("ends when what was begun has ended, and begins nothing more", async () => {
+    const { controller, began, work } = workbench(Promise.resolve());
+    const { term, stop } = termOf();
+    let ended = false;
+    const leading = controller.lead(term).then(() => {
+      ended = true;
+    });
+    await delay(10);
+    stop();
+    controller.add("c");
+    await delay(10);
+    expect(ended).toBe(false);
+    work.resolve(undefined);
+    await leading;
+    expect(began).toEqual(["a"]);
+  });
+
+  test("ends at once while the stores are not complete", async () => {
+    const { controller, began } = workbench(new Promise(() => undefined));
+    const { term, stop } = termOf();
+    const leading = controller.lead(term);
+    stop();
+    await leading;
+    expect(began).toEqual([]);
+  });
+
+  test("says nothing of what was not written because it is over", async () => {
+    const { controller, work, errors } = workbench(Promise.resolve());
+    const { term, stop } = termOf();
+    const leading = controller.lead(term);
+    await delay(10);
+    work.reject(new TermOverError("late"));
+    stop();
+    await leading;
+    expect(errors).toEqual([]);
+  });
+});
 
 describe("a controller", () => {
   test("waits for complete stores, does everything, and then writes nothing", async () => {

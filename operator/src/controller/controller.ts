@@ -1,5 +1,4 @@
-import type { Term } from "./term.ts";
-import { TermOverError } from "./term.ts";
+import { type Term, TermOverError } from "./term.ts";
 import { type Outcome, type Priority, WorkQueue, type WorkQueueOptions } from "./work-queue.ts";
 
 export interface ControllerOptions extends WorkQueueOptions {

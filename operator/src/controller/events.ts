@@ -14,7 +14,7 @@ import {
 import { type Term, TermOverError } from "./term.ts";
 import { type Rate, TokenBucket } from "./token-bucket.ts";
 
-export type { Happening, ObjectReference } from "./event-object.ts";
+export type { Happening } from "./event-object.ts";
 
 export interface EventRecorderOptions {
   readonly client: Pick<ApiClient, "request">;

@@ -39,8 +39,12 @@ interface WatchEvent<T> {
   readonly object: T & { readonly code?: number; readonly reason?: string; readonly message?: string };
 }
 
-/** The API server is asked to end a watch after five to ten minutes; bookmarks come about every minute. */
+/** The API server is asked to end a watch after five to ten minutes. */
 const watchSeconds = 300;
+/**
+ * Where anything happens, a bookmark comes every minute. A watch of what never changes is silent: it is begun anew this
+ * often, because it cannot be told from one that is cut and does not know.
+ */
 const idleMs = 90_000;
 /** A watch that ended in good order, but sooner, is begun anew after a pause only. */
 const shortMs = 1_000;
@@ -112,7 +116,7 @@ export class Reflector<T extends KubernetesObject> implements AsyncDisposable {
     if (!watching || this.#failures > 0 || error instanceof ApiError) this.#options.onError(error);
     // Too far back: everything anew.
     if (error instanceof ApiError && error.status === 410) this.#version = undefined;
-    const { backoff = { minMs: 500, maxMs: 30_000 }, random = Math.random } = this.#options;
+    const { backoff = { minMs: 500, maxMs: 5_000 }, random = Math.random } = this.#options;
     const pauseMs = backoffMs(this.#failures++, { ...backoff, random });
     const askedMs = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
     await delay(askedMs + pauseMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
