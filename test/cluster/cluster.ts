@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { binaries, cacheDirectory } from "./binaries.ts";
@@ -42,6 +42,8 @@ export interface Cluster extends AsyncDisposable {
   /** @param names that it gets besides its own */
   importImage(image: Image, ...names: readonly string[]): void;
   restartKubelet(): Promise<void>;
+  /** Processes of this machine, containers' included, by their environment. */
+  processes(test: (environment: readonly string[]) => boolean): number[];
   /** Copies the logs to a place where they stay. @returns that place */
   keepLogs(): string;
 }
@@ -171,6 +173,7 @@ async function start({
     get kubelet() {
       return kubelet;
     },
+    processes: processesWith,
     helm: (...args) => run(binary("helm"), args),
     async restartKubelet() {
       await kubelet.stop();
@@ -187,6 +190,19 @@ async function start({
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+function processesWith(test: (environment: readonly string[]) => boolean): number[] {
+  return readdirSync("/proc")
+    .filter((entry) => /^\d+$/.test(entry))
+    .filter((entry) => {
+      try {
+        return test(readFileSync(`/proc/${entry}/environ`, "utf8").split("\0"));
+      } catch {
+        return false; // it has ended
+      }
+    })
+    .map(Number);
 }
 
 function startDns({
