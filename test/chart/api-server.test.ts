@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type ApiServer, startApiServer } from "./api-server.ts";
-import { leastValues, template } from "./helm.ts";
+import { leastValues, render, template } from "./helm.ts";
 import { valueSets } from "./value-sets.ts";
 
 let server: ApiServer;
@@ -21,6 +21,22 @@ describe("the API server takes the chart, and warns of nothing", () => {
     expect(errors).toBe("");
     expect(code).toBe(0);
     expect(output).toMatch(/deployment.apps\/atrium-gateway created \(server dry run\)/);
+  });
+});
+
+describe("the policy of tenants is one, and the API server adds nothing to it that the operator would see as a change", () => {
+  test.each(Object.entries(valueSets))("%s", async (_name, values) => {
+    const objects = await render(values);
+    const specs = objects.flatMap(({ data }) =>
+      data?.["spec.json"] === undefined ? [] : [JSON.parse(data["spec.json"])],
+    );
+    for (const spec of specs) {
+      const policy = { apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", metadata: { name: "tenant" }, spec };
+      const args = ["create", "--dry-run=server", "-o", "json", "-f", "-"];
+      const taken = await server.runWell("kubectl", args, JSON.stringify(policy));
+      expect(JSON.parse(taken).spec).toEqual(spec);
+    }
+    expect(specs).toHaveLength(values === valueSets["a small machine"] ? 0 : 1);
   });
 });
 

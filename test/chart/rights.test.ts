@@ -63,8 +63,7 @@ const everywhere: Readonly<Record<string, string>> = {
   "authentication.k8s.io/tokenreviews: create": "asks whose token an atServer comes with",
   "events.k8s.io/events: create patch": "tells what happens",
   "namespaces: get list watch": "which namespaces may use a class; which are being deleted",
-  "networking.k8s.io/networkpolicies: create delete get list patch watch":
-    "one policy for the atServers of a namespace",
+  "networking.k8s.io/networkpolicies: create delete list patch watch": "one policy for the atServers of a namespace",
   "nodes: get list watch": "whether a node is lost",
   "persistentvolumeclaims: create delete get list patch watch": "the volumes of atServers",
   "persistentvolumes: get patch": "the reclaim policy of what is to be retained",

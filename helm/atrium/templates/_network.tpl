@@ -41,7 +41,7 @@
     {{- else }}
     {{- include "atrium.publicNetworks" $ | nindent 4 }}
     {{- end }}
-  ports: [{ port: {{ $port }} }]
+  ports: [{ port: {{ $port }}, protocol: TCP }]
 {{- end }}
 {{- end }}
 
