@@ -27,22 +27,24 @@ const maxLength = 4_096;
  * @see RFC 2986
  */
 export async function keyOfRequest(text: string, host: string): Promise<PublicKey> {
-  const request = parse(text);
-  assertNamesOnly(request, host);
-  assertKey(request.publicKey);
-  if (!(await request.verify().catch(() => false))) throw new CsrError("the CSR is not signed with its key");
-  return request.publicKey;
+  const bytes = bytesOf(text);
+  try {
+    const request = new Pkcs10CertificateRequest(new Uint8Array(bytes));
+    assertNamesOnly(request, host);
+    assertKey(request.publicKey);
+    if (!(await request.verify())) throw new CsrError("the CSR is not signed with its key");
+    return request.publicKey;
+  } catch (cause) {
+    // The library reads parts of it only when they are asked for.
+    throw cause instanceof CsrError ? cause : new CsrError("the CSR cannot be parsed", { cause });
+  }
 }
 
-function parse(text: string): Pkcs10CertificateRequest {
+function bytesOf(text: string): Buffer {
   const block = /^\s*-----BEGIN CERTIFICATE REQUEST-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE REQUEST-----\s*$/;
   const base64 = text.length <= maxLength ? block.exec(text)?.[1] : undefined;
   if (base64 === undefined) throw new CsrError(`the CSR is not one PEM block of at most ${maxLength} bytes`);
-  try {
-    return new Pkcs10CertificateRequest(new Uint8Array(Buffer.from(base64, "base64")));
-  } catch (cause) {
-    throw new CsrError("the CSR cannot be parsed", { cause });
-  }
+  return Buffer.from(base64, "base64");
 }
 
 /** Its subject says nothing, it has one attribute, and that asks for one extension: one alternative name. */
@@ -63,13 +65,9 @@ function assertNamesOnly(request: Pkcs10CertificateRequest, host: string): void 
 }
 
 /** As OpenSSL understands it: that also checks that it is a point on the curve. */
-function assertKey(key: PublicKey): void {
-  let curve: string | undefined;
-  try {
-    const { asymmetricKeyDetails } = createPublicKey({ key: Buffer.from(key.rawData), format: "der", type: "spki" });
-    curve = asymmetricKeyDetails?.namedCurve;
-  } catch (cause) {
-    throw new CsrError("the key of the CSR cannot be parsed", { cause });
+function assertKey({ rawData }: PublicKey): void {
+  const key = createPublicKey({ key: Buffer.from(rawData), format: "der", type: "spki" });
+  if (key.asymmetricKeyDetails?.namedCurve !== "prime256v1") {
+    throw new CsrError("the key of the CSR must be ECDSA P-256");
   }
-  if (curve !== "prime256v1") throw new CsrError("the key of the CSR must be ECDSA P-256");
 }

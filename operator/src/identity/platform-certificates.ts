@@ -218,7 +218,7 @@ class Keeper {
 
   async #knownFault(authority: CertificateAuthority, name: string): Promise<string | undefined> {
     const key = `${name} ${authority.certificate}`;
-    if (!this.#faults.has(key)) this.#faults.set(key, await faultFor(name, authority, this.#now()));
+    if (!this.#faults.has(key)) this.#faults.set(key, await faultFor(name, authority));
     return this.#faults.get(key);
   }
 
