@@ -1,6 +1,14 @@
 import { BlockList, isIP, isIPv6 } from "node:net";
 import { fileURLToPath } from "node:url";
-import { address, integer, oneOf, optionalAddress, optionalText, setting } from "@atrium/runtime/config.ts";
+import {
+  address,
+  integer,
+  oneOf,
+  optionalAddress,
+  optionalText,
+  type readSettings,
+  setting,
+} from "@atrium/runtime/config.ts";
 import { logLevels } from "@atrium/runtime/log.ts";
 
 /** Where the routes come from. */
@@ -37,6 +45,8 @@ export const settings = {
   halfClosedMs: integer("GATEWAY_HALF_CLOSED_TIMEOUT_MS", { fallback: 30_000, min: 1 }),
   drainMs: integer("GATEWAY_DRAIN_MS", { fallback: 20_000 }),
 };
+
+export type Config = ReturnType<typeof readSettings<typeof settings>>;
 
 function parseRoutes(text: string): RoutesLocation {
   const url = URL.canParse(text) ? new URL(text) : undefined;

@@ -40,8 +40,8 @@ async function started(port: number, environment: Record<string, string> = {}) {
     addresses: ready.addresses,
     get: async (page: string) => (await fetch(health + page)).text(),
     memoryMb: () => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]) / 1024,
-    async connect(): Promise<Socket> {
-      const socket = connect({ port: ready.addresses.main?.port ?? 0, host: "127.0.0.1" });
+    async connect(entrance = "main"): Promise<Socket> {
+      const socket = connect({ port: ready.addresses[entrance]?.port ?? 0, host: "127.0.0.1" });
       socket.on("error", () => socket.destroy());
       await once(socket, "connect");
       socket.write(hello);
@@ -95,6 +95,22 @@ describe("the gateway's process", () => {
     await ended; // a FIN, no RST
     expect(await gateway.exit).toEqual([143, null]);
     expect(gateway.log.join("")).not.toContain("alice");
+  });
+
+  test("expects no PROXY header inside the cluster, whose networks may be those of proxies", async () => {
+    await using upstream = await openUpstream((socket) => socket.write("@"));
+    await using gateway = await started(upstream.port, {
+      GATEWAY_CLUSTER_LISTEN: "127.0.0.1:0",
+      GATEWAY_PROXY_PROTOCOL_FROM: "127.0.0.0/8",
+    });
+    const inside = await gateway.connect("cluster");
+    expect(String(await once(inside, "data"))).toBe("@");
+    const outside = await gateway.connect("main");
+    await once(outside.resume(), "close");
+    expect(await gateway.get("/metrics")).toMatch(
+      /^gateway_connections_refused_total\{reason="bad_proxy_header"\} 1$/m,
+    );
+    inside.destroy();
   });
 
   test("is not ready without routes, and ends with its supervisor", async () => {

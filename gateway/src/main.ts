@@ -3,7 +3,7 @@ import { serveHealth } from "@atrium/runtime/health.ts";
 import { announce, exitCode, terminated } from "@atrium/runtime/lifecycle.ts";
 import { type Log, logger } from "@atrium/runtime/log.ts";
 import { type TlsFilesWatch, watchTlsFiles } from "@atrium/runtime/tls-files.ts";
-import { networkTest, type RoutesLocation, settings } from "./config.ts";
+import { type Config, networkTest, type RoutesLocation, settings } from "./config.ts";
 import { Limits } from "./limits.ts";
 import { gatewayMetrics } from "./metrics.ts";
 import { type HandleLink, handleNet } from "./net/handle-net.ts";
@@ -14,7 +14,7 @@ import type { Traffic } from "./pipe.ts";
 import { fileSource } from "./routes/file-source.ts";
 import { streamSource } from "./routes/stream-source.ts";
 import { type RoutesSource, RouteTable } from "./routes/table.ts";
-import { serveGateway } from "./server.ts";
+import { type Entrance, serveGateway } from "./server.ts";
 
 /** @returns the exit code, once everything has been closed */
 async function serve(): Promise<number> {
@@ -47,10 +47,9 @@ async function serve(): Promise<number> {
   });
   await using gateway = await serveGateway({
     ...config,
-    listen: [config.listen, ...(config.clusterListen === undefined ? [] : [config.clusterListen])],
+    entrances: entrancesOf(config),
     net: openNet(config, log),
     routes: table,
-    isProxy: networkTest(config.proxyProtocolFrom),
     limits,
     traffic,
     log,
@@ -67,6 +66,12 @@ async function serve(): Promise<number> {
   log.info({ end }, "ending");
   draining = true;
   return exitCode(end); // leaving this scope drains the gateway; the health server goes after it
+}
+
+/** No proxy stands between the atServers of a cluster, though their addresses may be in the networks of one. */
+function entrancesOf({ listen, clusterListen, proxyProtocolFrom }: Config): Entrance[] {
+  const world = { address: listen, isProxy: networkTest(proxyProtocolFrom) };
+  return clusterListen === undefined ? [world] : [world, { address: clusterListen, isProxy: () => false }];
 }
 
 function openSource(

@@ -56,13 +56,12 @@ async function openGateway(net: Net, settings: Settings = {}) {
   const gateway = await serveGateway({
     ...quick,
     ...settings,
-    listen: [{ host: "127.0.0.1", port: 0 }],
+    entrances: [{ address: { host: "127.0.0.1", port: 0 }, isProxy: settings.isProxy ?? (() => false) }],
     net,
     routes: table,
     limits,
     traffic,
     log: silent,
-    isProxy: settings.isProxy ?? (() => false),
     onRefused: note,
     onEnd: note,
     onRerouted: () => note("rerouted"),
@@ -493,16 +492,12 @@ describe.each<[string, () => Net]>([
     await expect(
       serveGateway({
         ...quick,
-        listen: [
-          { host: "127.0.0.1", port: 0 },
-          { host: "127.0.0.1", port: taken.port },
-        ],
+        entrances: [0, taken.port].map((port) => ({ address: { host: "127.0.0.1", port }, isProxy: () => false })),
         net: net(),
         routes: gateway.table,
         limits: gateway.limits,
         traffic: gateway.traffic,
         log: silent,
-        isProxy: () => false,
         onRefused() {},
         onEnd() {},
         onRerouted() {},

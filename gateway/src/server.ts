@@ -4,8 +4,15 @@ import { Deadlines } from "./deadlines.ts";
 import type { Listener, ListenerUser } from "./net/link.ts";
 import type { PipeOutcome } from "./pipe.ts";
 
-type Options = Omit<ConnectionContext, "deadlines" | "onEnd"> & {
-  readonly listen: readonly Address[];
+/** Where connections come in. */
+export interface Entrance {
+  readonly address: Address;
+  /** does whoever connects from this address begin with a PROXY header? */
+  readonly isProxy: (address: string) => boolean;
+}
+
+type Options = Omit<ConnectionContext, "deadlines" | "onEnd" | "isProxy"> & {
+  readonly entrances: readonly Entrance[];
   /** how finely the other times are kept */
   readonly periodMs: number;
   /** how long connections may go on once the gateway shall end */
@@ -26,7 +33,7 @@ export interface Gateway extends AsyncDisposable {
  */
 export async function serveGateway(options: Options): Promise<Gateway> {
   const deadlines = new Deadlines({ periodMs: options.periodMs });
-  const context: ConnectionContext = {
+  const common: Omit<ConnectionContext, "isProxy"> = {
     ...options,
     deadlines,
     onEnd(lease, outcome) {
@@ -35,7 +42,7 @@ export async function serveGateway(options: Options): Promise<Gateway> {
     },
   };
   const listeners: Listener[] = [];
-  const user: ListenerUser = {
+  const userOf = (context: ConnectionContext): ListenerUser => ({
     accept(link) {
       const lease = options.limits.open();
       if (lease !== undefined) new Connection(link, lease, context);
@@ -48,12 +55,14 @@ export async function serveGateway(options: Options): Promise<Gateway> {
       options.onRefused("not accepted");
       options.log.debug({ error }, "connection not accepted");
     },
-  };
+  });
   const close = async () => {
     for (const listener of listeners) await listener[Symbol.asyncDispose]();
   };
   try {
-    for (const address of options.listen) listeners.push(await options.net.listen(address, user));
+    for (const { address, isProxy } of options.entrances) {
+      listeners.push(await options.net.listen(address, userOf({ ...common, isProxy })));
+    }
   } catch (error) {
     await close();
     deadlines[Symbol.dispose]();

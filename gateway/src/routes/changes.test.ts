@@ -5,7 +5,7 @@ import { RouteTable } from "./table.ts";
 const serving = (host: string, epoch: number) =>
   JSON.stringify({ route: { host, state: "Serving", address: "10.0.0.1", port: 6464, uid: "u", epoch } });
 const gone = (host: string, epoch: number) => JSON.stringify({ gone: { host, epoch } });
-const cursor = (text: string) => JSON.stringify({ cursor: text });
+const cursor = (text: string, epoch?: number) => JSON.stringify({ cursor: text, epoch });
 const reset = JSON.stringify({ reset: true });
 
 function given(...lines: string[]) {
@@ -48,6 +48,36 @@ describe("the lines of a routes stream", () => {
     changes.take(serving("a.test", 4));
     expect(changes.take(cursor("0")).refused).toHaveLength(1);
     expect(table.get("a.test")?.epoch).toBe(5);
+  });
+
+  test("take away what a whole table lacks only when its operator must have seen it", () => {
+    const table = new RouteTable();
+    let now = 0;
+    const changes = new Changes(table, { now: () => now, keepMissingMs: 30 });
+    const take = (...lines: string[]) => {
+      for (const line of lines) changes.take(line);
+      return [...table.values()].map(({ host, epoch }) => `${host} ${epoch}`).toSorted();
+    };
+    expect(take(reset, serving("a.test", 1), serving("b.test", 5), serving("c.test", 9), cursor("1", 9))).toHaveLength(
+      3,
+    );
+    // Another operator, which has not seen all of that yet.
+    const all = ["a.test 1", "b.test 5", "c.test 9", "d.test 6"];
+    expect(take(reset, serving("d.test", 6), cursor("x", 6))).toEqual(all);
+    now = 29;
+    expect(take(cursor("x", 6))).toEqual(all);
+    expect(take(serving("a.test", 1))).toEqual(all);
+    now = 30;
+    expect(take(cursor("x", 6))).toEqual(["a.test 1", "c.test 9", "d.test 6"]);
+    expect(take(cursor("x", 8))).toContain("c.test 9");
+    expect(take(cursor("x", 9))).toEqual(["a.test 1", "d.test 6"]);
+  });
+
+  test("take away at once what is said to be gone, missing or not", () => {
+    const { table, changes } = given(reset, serving("a.test", 1), cursor("1", 1), reset, cursor("x", 0));
+    expect(table.size).toBe(1);
+    changes.take(gone("a.test", 1));
+    expect(table.size).toBe(0);
   });
 
   test("keep the old table and its place until the new one is complete", () => {

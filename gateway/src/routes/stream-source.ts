@@ -45,23 +45,26 @@ export function streamSource({ url, tls, table, log, timings }: Options): Routes
   const stop = new AbortController();
   const changes = new Changes(table);
   let connected = false;
+  let beganMs = performance.now();
 
   const follow = async () => {
     for (let attempt = 0; !stop.signal.aborted; attempt += 1) {
       try {
         changes.begin();
+        beganMs = performance.now();
         await readStream({ url: resumeAt(url, changes.cursor), files: tls(), times, signal: stop.signal }, (line) => {
           const { refused, complete } = changes.take(line);
           for (const { host, epoch } of refused) log.warn({ host, epoch }, "older route refused");
           if (complete) log.info({ routes: table.size }, "routes complete");
           connected = true;
-          attempt = 0;
         });
         log.info({ url: url.href }, "routes stream ended");
       } catch (error) {
         if (!stop.signal.aborted) log.warn({ url: url.href, problem: messageOf(error) }, "routes stream broken");
       }
       connected = false;
+      // Only one that lasted was a good one: who gives a whole table and breaks is not asked for it all the time.
+      if (performance.now() - beganMs > times.maxBackoffMs) attempt = 0;
       await pause(backoffMs(attempt, { minMs: times.minBackoffMs, maxMs: times.maxBackoffMs }), stop.signal);
     }
   };

@@ -44,6 +44,10 @@ export class RouteTable implements Routes {
     return this.#routes.get(host);
   }
 
+  values(): Iterable<Route> {
+    return this.#routes.values();
+  }
+
   whenChanged(host: string, listener: () => void): () => void {
     const listeners = this.#waiting.get(host) ?? new Set();
     this.#waiting.set(host, listeners.add(listener));

@@ -14,13 +14,17 @@ function cursorOf(lines: readonly Line[]): string {
 describe("the routes that gateways read", () => {
   test("are a whole table for who is new", () => {
     const feed = routeFeed();
-    expect(feed.since(undefined)).toEqual([{ reset: true }, { cursor: expect.any(String) }]);
+    expect(feed.since(undefined)).toEqual([{ reset: true }, { cursor: expect.any(String), epoch: expect.any(Number) }]);
     feed.set(route("a.test", 1));
     feed.set(route("b.test", 2));
     feed.remove("a.test");
     feed.remove("a.test");
     const lines = feed.since(undefined);
-    expect(lines).toEqual([{ reset: true }, { route: route("b.test", 2) }, { cursor: expect.any(String) }]);
+    expect(lines).toEqual([
+      { reset: true },
+      { route: route("b.test", 2) },
+      { cursor: expect.any(String), epoch: expect.any(Number) },
+    ]);
     expect(feed.get("b.test")?.epoch).toBe(2);
   });
 
@@ -28,13 +32,13 @@ describe("the routes that gateways read", () => {
     const feed = routeFeed();
     feed.set(route("a.test", 1));
     const seen = cursorOf(feed.since(undefined));
-    expect(feed.since(seen)).toEqual([{ cursor: seen }]);
+    expect(feed.since(seen)).toEqual([{ cursor: seen, epoch: expect.any(Number) }]);
     feed.set(route("b.test", 2));
     feed.remove("a.test");
     expect(feed.since(seen)).toEqual([
       { route: route("b.test", 2) },
       { gone: { host: "a.test", epoch: 1 } },
-      { cursor: expect.any(String) },
+      { cursor: expect.any(String), epoch: expect.any(Number) },
     ]);
   });
 
@@ -72,5 +76,19 @@ describe("the routes that gateways read", () => {
     leave();
     feed.set(route("a.test", 2));
     expect(changes).toBe(2);
+  });
+
+  test("say how far they have seen: to where they began, and to the newest route from then on", () => {
+    const feed = routeFeed(50);
+    const epoch = () => {
+      const last = feed.since(undefined).at(-1);
+      return last !== undefined && "cursor" in last ? last.epoch : undefined;
+    };
+    feed.set(route("a.test", 7));
+    expect(epoch()).toBe(50);
+    feed.set(route("a.test", 70));
+    feed.remove("a.test");
+    feed.set(route("b.test", 60));
+    expect(epoch()).toBe(70);
   });
 });

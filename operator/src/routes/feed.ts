@@ -6,7 +6,11 @@ export type Line =
   | { readonly reset: true }
   | { readonly route: Route }
   | { readonly gone: { readonly host: string; readonly epoch: number } }
-  | { readonly cursor: string };
+  /**
+   * Where a reader is that has read so far. `epoch`: how far this feed has seen; a route with a newer epoch that a whole
+   * table of this feed lacks is not gone, the feed is behind.
+   */
+  | { readonly cursor: string; readonly epoch: number };
 
 /** What the gateways shall know, and what changed when: a gateway that was away for a short time gets only the changes. */
 export interface RouteFeed {
@@ -26,13 +30,18 @@ export interface RouteFeed {
 /** So many changes are remembered for readers that come back. */
 const maxChanges = 10_000;
 
-export function routeFeed(): RouteFeed {
+/**
+ * @param beganAt epoch milliseconds, before what fills the feed is read: epochs are times, so what had an epoch before then
+ *   and is not in the feed has gone
+ */
+export function routeFeed(beganAt = Date.now()): RouteFeed {
   const instance = randomUUID();
   const routes = new Map<string, Route>();
   const listeners = new Set<() => void>();
   /** the change with number n is at n - 1 - dropped */
   let changes: Line[] = [];
   let dropped = 0;
+  let newest = beganAt;
 
   const record = (line: Line) => {
     changes.push(line);
@@ -42,12 +51,13 @@ export function routeFeed(): RouteFeed {
     }
     for (const listener of listeners) listener();
   };
-  const cursor = (): Line => ({ cursor: `${instance}:${dropped + changes.length}` });
+  const cursor = (): Line => ({ cursor: `${instance}:${dropped + changes.length}`, epoch: newest });
 
   return {
     get: (host) => routes.get(host),
     set(route) {
       routes.set(route.host, route);
+      newest = Math.max(newest, route.epoch);
       record({ route });
     },
     remove(host) {

@@ -15,6 +15,8 @@ let feed: RouteFeed;
 let server: RouteServer;
 let open: ClientRequest[];
 
+const timings = { heartbeatMs: 50, stalledMs: 300 };
+
 const issue = (name: string, client = true) => authority.issue({ dnsNames: [name], client }, Date.now());
 
 beforeEach(async () => {
@@ -22,7 +24,7 @@ beforeEach(async () => {
   authority = await openAuthority(await createRoot(["atrium.internal", "at.test"], Date.now()));
   feed = routeFeed();
   const tls = { ...(await issue("operator.atrium.internal")), trust: authority.certificate };
-  server = await serveRoutes({ listen: { host: "127.0.0.1", port: 0 }, tls, feed, log: silent, heartbeatMs: 50 });
+  server = await serveRoutes({ listen: { host: "127.0.0.1", port: 0 }, tls, feed, log: silent, timings });
 });
 
 afterEach(async () => {
@@ -66,7 +68,7 @@ describe("the stream of routes", () => {
     const next = linesOf(response);
     expect(await next()).toEqual({ reset: true });
     expect(await next()).toEqual({ route });
-    expect(await next()).toEqual({ cursor: expect.any(String) });
+    expect(await next()).toEqual({ cursor: expect.any(String), epoch: expect.any(Number) });
     feed.set({ ...route, epoch: 2 });
     feed.remove(route.host);
     const changes = [await next(), await next(), await next()].filter((line) => !("cursor" in line));
@@ -76,9 +78,10 @@ describe("the stream of routes", () => {
   test("shows that it lives", async () => {
     const next = linesOf(await ask());
     expect(await next()).toEqual({ reset: true });
-    const { cursor } = await next();
-    expect(await next()).toEqual({ cursor });
-    expect(await next()).toEqual({ cursor });
+    const heartbeat = await next();
+    expect(heartbeat).toEqual({ cursor: expect.any(String), epoch: expect.any(Number) });
+    expect(await next()).toEqual(heartbeat);
+    expect(await next()).toEqual(heartbeat);
   });
 
   test("goes on where the reader was", async () => {
@@ -99,9 +102,27 @@ describe("the stream of routes", () => {
       feed.set({ ...long, epoch: count });
       if (count % 1_000 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
+    await new Promise((resolve) => setTimeout(resolve, 2 * timings.stalledMs));
     response.resume();
     await closed;
     expect(response.complete).toBe(false);
+  });
+
+  test("is whole for ten thousand routes, and lets others have their turns meanwhile", async () => {
+    const count = 10_000;
+    for (let n = 0; n < count; n += 1) feed.set({ ...route, host: `a${n}.test` });
+    let longestMs = 0;
+    let lastMs = performance.now();
+    const turns = setInterval(() => {
+      longestMs = Math.max(longestMs, performance.now() - lastMs);
+      lastMs = performance.now();
+    }, 1);
+    const next = linesOf(await ask());
+    expect(await next()).toEqual({ reset: true });
+    for (let n = 0; n < count; n += 1) expect((await next()).route).toMatchObject({ host: `a${n}.test` });
+    expect(await next()).toHaveProperty("cursor");
+    clearInterval(turns);
+    expect(longestMs).toBeLessThan(250);
   });
 
   test("is for gateways alone, of all who have a certificate", async () => {

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { TLSSocket } from "node:tls";
 import type { Address } from "@atrium/runtime/config.ts";
 import type { Log } from "@atrium/runtime/log.ts";
@@ -11,9 +12,16 @@ import type { Line, RouteFeed } from "./feed.ts";
 /** Who may read the routes. */
 const gatewayName = "gateway.atrium.internal";
 
-const defaultHeartbeatMs = 5_000;
-/** A reader that leaves so much unread is cut: it comes back with its cursor. */
-const maxBufferedBytes = 1 << 20;
+const defaultTimings: Timings = { heartbeatMs: 5_000, stalledMs: 10_000 };
+/** Written at a time, some 50 KB: a table of ten thousand routes neither blocks the process nor lies in its buffers. */
+const linesPerWrite = 256;
+
+interface Timings {
+  /** between two lines of a stream in which nothing changes */
+  readonly heartbeatMs: number;
+  /** a reader that takes nothing for so long is cut: it comes back with its cursor */
+  readonly stalledMs: number;
+}
 
 export interface TlsMaterial {
   readonly certificate: string;
@@ -38,14 +46,13 @@ export async function serveRoutes({
   tls,
   feed,
   log,
-  heartbeatMs = defaultHeartbeatMs,
+  timings,
 }: {
   listen: Address;
   tls: TlsMaterial;
   feed: RouteFeed;
   log: Log;
-  /** between two lines of a stream in which nothing changes */
-  heartbeatMs?: number;
+  timings?: Partial<Timings>;
 }): Promise<RouteServer> {
   const server = createServer(
     {
@@ -55,7 +62,7 @@ export async function serveRoutes({
       handshakeTimeout: 5_000,
       headersTimeout: 5_000,
     },
-    (request, response) => answer(request, response, { feed, log, heartbeatMs }),
+    (request, response) => answer(request, response, { feed, log, ...defaultTimings, ...timings }),
   );
   server.on("tlsClientError", (error) => log.debug({ error: error.message }, "routes: TLS failed"));
   server.listen(listen.port, listen.host);
@@ -77,10 +84,9 @@ function secureContext({ certificate, key, trust }: TlsMaterial) {
   return { cert: certificate, key, ca: trust, minVersion: "TLSv1.2" as const };
 }
 
-interface Context {
+interface Context extends Timings {
   readonly feed: RouteFeed;
   readonly log: Log;
-  readonly heartbeatMs: number;
 }
 
 function answer(request: IncomingMessage, response: ServerResponse, context: Context): void {
@@ -95,41 +101,64 @@ function answer(request: IncomingMessage, response: ServerResponse, context: Con
     return;
   }
   response.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
-  stream(response, new URLSearchParams(query).get("after") ?? undefined, context);
+  const after = new URLSearchParams(query).get("after") ?? undefined;
+  stream(response, after, context).catch((error: unknown) => {
+    if (!response.closed) context.log.warn({ reason: messageOf(error) }, "a gateway was cut from its routes");
+    response.destroy();
+  });
 }
 
-function stream(response: ServerResponse, after: string | undefined, { feed, log, heartbeatMs }: Context): void {
+/**
+ * Sends what the reader lacks, whenever there is something, as fast as it reads.
+ *
+ * @throws {Error} when the reader has gone or reads too slowly
+ */
+async function stream(response: ServerResponse, after: string | undefined, context: Context): Promise<void> {
+  const { feed, heartbeatMs, stalledMs } = context;
+  const closed = new AbortController();
+  response.once("close", () => closed.abort());
+  const stalled = () => AbortSignal.timeout(stalledMs);
   let cursor = after;
-  let behind = true;
-  const send = (lines: readonly Line[]) => {
-    response.write(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  while (!closed.signal.aborted) {
+    const changed = changeOf(feed, heartbeatMs, closed.signal);
+    const lines = feed.since(cursor);
+    for (let at = 0; at < lines.length; at += linesPerWrite) {
+      await write(response, lines.slice(at, at + linesPerWrite), AbortSignal.any([closed.signal, stalled()]));
+    }
     const last = lines.at(-1);
     if (last !== undefined && "cursor" in last) cursor = last.cursor;
-  };
-  const catchUp = () => {
-    if (!behind) return;
-    behind = false;
-    send(feed.since(cursor));
-    if (response.writableLength <= maxBufferedBytes) return;
-    log.warn({ bufferedBytes: response.writableLength }, "a gateway reads its routes too slowly");
-    response.destroy();
-  };
-  const unsubscribe = feed.onChange(() => {
+    await changed;
     // Changes of one turn of the event loop go out together.
-    if (!behind) setImmediate(catchUp);
-    behind = true;
+    await nextTurn();
+  }
+}
+
+/** @returns after the next change, a heartbeat without one, or when the reader has gone */
+function changeOf(feed: RouteFeed, heartbeatMs: number, closed: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      leave();
+      closed.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, heartbeatMs);
+    const leave = feed.onChange(done);
+    closed.addEventListener("abort", done);
+    if (closed.aborted) done();
   });
-  const heartbeat = setInterval(() => {
-    behind = true;
-    catchUp();
-  }, heartbeatMs);
-  response.on("close", () => {
-    clearInterval(heartbeat);
-    unsubscribe();
-    // Nothing more is written, whatever is still queued.
-    behind = false;
-  });
-  catchUp();
+}
+
+/** @throws {Error} when nothing has been taken by the time the signal comes */
+async function write(response: ServerResponse, lines: readonly Line[], signal: AbortSignal): Promise<void> {
+  const taken = response.write(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  // In turns even when all is taken at once: others wait, too.
+  if (taken) await nextTurn();
+  else await once(response, "drain", { signal });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function refuse(response: ServerResponse, status: number, detail: string): void {
