@@ -1,7 +1,7 @@
 /** `npm run cluster [-- down]`: a Kubernetes on this machine with the platform in it. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, copyFileSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -27,6 +27,7 @@ built, which takes 5 to 10 minutes; what is built stays in ATRIUM_CACHE, by defa
 const root = resolve(fileURLToPath(import.meta.url), "../../..");
 const folder = join(root, ".atrium");
 const platformFile = join(folder, "cluster.json");
+const kubeconfig = join(folder, "kubeconfig");
 const logFile = join(folder, "cluster.log");
 const stopMs = 90_000;
 
@@ -103,15 +104,16 @@ async function serve(zone: string): Promise<number> {
     const images = await platformImages(say);
     say("starting Kubernetes …");
     await using cluster = await startCluster({ images, say });
-    const { kubeconfig, kubectlFile: kubectl, helmFile: helm } = cluster;
+    const { kubectlFile: kubectl, helmFile: helm } = cluster;
     const interrupted = ended.then(() => undefined);
     const platform = await Promise.race([installPlatform(cluster, { images, zone, say }), interrupted]);
     if (platform === undefined) return 0;
+    copyFileSync(cluster.kubeconfig, kubeconfig);
     writeFileSync(platformFile, `${JSON.stringify({ ...platform, kubeconfig, kubectl, helm }, undefined, 2)}\n`);
     tell({ ready: true });
     await ended;
     say("ending …");
-    rmSync(platformFile, { force: true });
+    forget();
     return 0;
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error);
@@ -143,8 +145,13 @@ async function down(): Promise<number> {
       await delay(100);
     }
   }
-  rmSync(platformFile, { force: true });
+  forget();
   return 0;
+}
+
+/** What was true as long as the cluster ran. */
+function forget(): void {
+  for (const file of [platformFile, kubeconfig]) rmSync(file, { force: true });
 }
 
 interface File extends InstalledPlatform {
