@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
@@ -108,6 +108,30 @@ describe("watchTlsFiles", () => {
     files.check();
     expect(files.current).toMatchObject(one);
     expect(lines.map(({ msg }) => msg)).toEqual(["TLS files not taken up", "TLS files not taken up"]);
+  });
+
+  test("takes up what the kubelet mounts, all of one generation", async () => {
+    using directory = scratch();
+    // As kubelet's atomic writer: a directory per generation, `..data` names the present one, the files go through it.
+    const mount = (generation: string, pair: typeof one) => {
+      const path = join(directory.path, generation);
+      mkdirSync(path);
+      for (const [name, text] of Object.entries(asFiles(pair))) writeFileSync(join(path, name), text);
+      symlinkSync(generation, join(directory.path, "..data_tmp"));
+      renameSync(join(directory.path, "..data_tmp"), join(directory.path, "..data"));
+    };
+    mount("..2026_1", one);
+    for (const name of Object.keys(asFiles(one))) symlinkSync(`..data/${name}`, join(directory.path, name));
+    const { lines, log } = recorder();
+    await using files = watchTlsFiles({ directory: directory.path, log, now });
+    expect(files.current).toMatchObject(one);
+    mount("..2026_2", two);
+    rmSync(join(directory.path, "..2026_1"), { recursive: true });
+    // Whatever else lies there: of one generation or nothing.
+    rmSync(join(directory.path, "key.pem"));
+    files.check();
+    expect(files.current).toMatchObject(two);
+    expect(lines.map(({ msg }) => msg)).toEqual(["TLS files taken up"]);
   });
 
   test("looks by itself, and no longer once disposed", async () => {

@@ -1,5 +1,5 @@
 import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import type { Log } from "./log.ts";
 
@@ -136,7 +136,12 @@ interface Content {
   trust: string | undefined;
 }
 
-function readContent(directory: string): Content {
+/**
+ * A directory that the kubelet writes is exchanged as a whole, by the symbolic link `..data`: it is followed once, so that
+ * all files are of one generation.
+ */
+function readContent(mounted: string): Content {
+  const directory = realpathOf(join(mounted, "..data")) ?? mounted;
   return {
     certificate: readFileSync(join(directory, names.certificate), "utf8"),
     key: readFileSync(join(directory, names.key), "utf8"),
@@ -144,9 +149,17 @@ function readContent(directory: string): Content {
   };
 }
 
+function realpathOf(path: string): string | undefined {
+  return unlessAbsent(() => realpathSync(path));
+}
+
 function readOptional(path: string): string | undefined {
+  return unlessAbsent(() => readFileSync(path, "utf8"));
+}
+
+function unlessAbsent<T>(read: () => T): T | undefined {
   try {
-    return readFileSync(path, "utf8");
+    return read();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
