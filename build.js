@@ -2,7 +2,7 @@
 // The images and the benchmarks run these: Node's own type stripping would cost each process 12 MB of private memory
 // (docs/decisions/0003-one-file-per-app-and-few-megabytes.md). Names inside stay as they are, so that a stack trace or a
 // CPU profile of production reads like the sources.
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -14,6 +14,9 @@ const parts = {
   operator: "operator/src/main.ts",
   directory: "directory/src/main.ts",
   gateway: "gateway/src/main.ts",
+  // Loaded before the others, and only where traces are wanted: node --import ./tracing.js
+  tracing: "runtime/src/tracing-export.ts",
+  "tracing-export": "runtime/src/tracing-export.ts",
 };
 
 const { values, positionals } = parseArgs({
@@ -28,11 +31,13 @@ if (unknown !== undefined) {
 const dist = resolve(root, values.to);
 
 mkdirSync(dist, { recursive: true });
+// Parts of a part have names that change with their content.
+for (const file of readdirSync(dist)) if (/^tracing-.*-[0-9A-Z]{8}\.js/.test(file)) rmSync(join(dist, file));
 // What lies beside the files in the images says the same of them as the repository does.
 writeFileSync(join(dist, "package.json"), '{ "type": "module" }\n');
 for (const part of positionals.length > 0 ? positionals : Object.keys(parts)) await bundle(part);
 
-/** Makes `PART.js`, its source map, and the licenses of what is in it. */
+/** Makes `PART.js`, its source map, and the licenses of what is in it; of the exporter of traces also what it loads when it is used. */
 async function bundle(part) {
   // Dependencies that are CommonJS ask for Node's modules with `require`, which an ES module does not have.
   const banner = 'import{createRequire}from"node:module";const require=createRequire(import.meta.url);';
@@ -44,6 +49,8 @@ async function bundle(part) {
     platform: "node",
     target: "node24",
     format: "esm",
+    splitting: part === "tracing-export",
+    chunkNames: "tracing-[name]-[hash]",
     banner: { js: banner },
     minifySyntax: true,
     minifyWhitespace: true,

@@ -1,4 +1,5 @@
 import type { Address } from "@atrium/runtime/config.ts";
+import { traced } from "@atrium/runtime/tracing.ts";
 import { nameOf } from "./names.ts";
 import type { Found, Registry } from "./registry.ts";
 import type { Outcome, Source, Tally } from "./tally.ts";
@@ -32,6 +33,10 @@ export class Lookups {
    * @returns undefined when others have to be asked: {@link ask}
    */
   recall(text: string): Answer | undefined {
+    return traced("directory.recall", {}, () => this.#recall(text), outcomeOf);
+  }
+
+  #recall(text: string): Answer | undefined {
     const name = nameOf(text);
     if (name === undefined) return this.#count("memory", "unknown", "unknown");
     const found = this.#registry.recall(name);
@@ -45,7 +50,11 @@ export class Lookups {
    * Never rejects.
    * @param mayAskUpstream false for a client that has asked for too many unknown names already
    */
-  async ask(text: string, { mayAskUpstream }: { mayAskUpstream: boolean }): Promise<Answer> {
+  ask(text: string, options: { mayAskUpstream: boolean }): Promise<Answer> {
+    return traced("directory.lookup", {}, () => this.#ask(text, options), outcomeOf);
+  }
+
+  async #ask(text: string, { mayAskUpstream }: { mayAskUpstream: boolean }): Promise<Answer> {
     const name = nameOf(text);
     if (name === undefined) return this.#count("memory", "unknown", "unknown");
     const found = await this.#registry.find(name);
@@ -65,4 +74,9 @@ export class Lookups {
     if (outcome === "address" && this.#registry.away) this.#tally.answersWhileAway += 1;
     return answer;
   }
+}
+
+/** Not the name: who asks for whom is nobody's business. */
+function outcomeOf(answer: Answer | undefined) {
+  return { outcome: typeof answer === "object" ? "address" : (answer ?? "not in memory") };
 }

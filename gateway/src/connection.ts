@@ -1,4 +1,5 @@
 import type { Log } from "@atrium/runtime/log.ts";
+import { beginTrace, type Trace } from "@atrium/runtime/tracing.ts";
 import type { Deadlines, Timed } from "./deadlines.ts";
 import type { Lease, Limits } from "./limits.ts";
 import type { Link, LinkUser, Net } from "./net/link.ts";
@@ -82,6 +83,7 @@ export class Connection implements LinkUser, Timed {
   #connected = false;
   #cancelWait: (() => void) | undefined;
   #attempts = 0;
+  readonly #trace: Trace | undefined = beginTrace("gateway.route");
 
   constructor(client: Link, lease: Lease, context: ConnectionContext) {
     this.#client = client;
@@ -198,6 +200,7 @@ export class Connection implements LinkUser, Timed {
   }
 
   #pipe(upstream: Link, bytes: Uint8Array): void {
+    this.#told("routed");
     this.#context.deadlines.delete(this);
     this.#context.traffic.fromClients += this.#kept?.length ?? 0;
     new Pipe(this.#client, upstream, this.#lease, this.#context).onData(upstream, bytes);
@@ -251,11 +254,16 @@ export class Connection implements LinkUser, Timed {
     this.#context.limits.close(this.#lease);
   }
 
+  #told(outcome: Refusal | "routed"): void {
+    this.#trace?.end({ outcome, "server.address": this.#host, attempts: this.#attempts });
+  }
+
   #leave(reason: Refusal): void {
     this.#stopWaiting();
     this.#upstream?.reset();
     this.#context.deadlines.delete(this);
     this.#context.onRefused(reason);
+    this.#told(reason);
     this.#context.log.debug({ reason, host: this.#host, client: this.#address }, "connection refused");
   }
 }

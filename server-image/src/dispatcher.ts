@@ -1,4 +1,5 @@
 import { ProtocolError, verbOf } from "@atrium/protocol";
+import { traced } from "@atrium/runtime/tracing.ts";
 import type { Connection, Enrollment } from "./connection.ts";
 import { mayAccess } from "./rights/rights.ts";
 import type { Parts, Reply, Verb } from "./verbs/verb.ts";
@@ -40,7 +41,8 @@ export class Dispatcher {
     entry.runs++;
     const params = entry.verb.syntax.parse(line);
     if (connection.enrollment !== undefined) this.#assertGranted(entry.verb, params, connection.enrollment);
-    return entry.verb.handle(params, this.#parts, connection);
+    const { verb } = entry;
+    return traced(`atserver.${verb.syntax.verb}`, {}, () => verb.handle(params, this.#parts, connection));
   }
 
   /**

@@ -1,3 +1,4 @@
+import { traced } from "@atrium/runtime/tracing.ts";
 import { type Term, TermOverError } from "./term.ts";
 import { type Outcome, type Priority, WorkQueue, type WorkQueueOptions } from "./work-queue.ts";
 
@@ -45,13 +46,16 @@ export class Controller {
     });
     await Promise.race([synced, ended]);
     if (term.signal.aborted) return;
-    const queue = new WorkQueue((key) => reconcile(key, term), {
-      ...this.#options,
-      // What could not be written any more is the next leader's.
-      onError: (key, error) => {
-        if (!(error instanceof TermOverError)) onError(key, error);
+    const queue = new WorkQueue(
+      (key) => traced("operator.reconcile", { "atrium.key": key }, () => reconcile(key, term)),
+      {
+        ...this.#options,
+        // What could not be written any more is the next leader's.
+        onError: (key, error) => {
+          if (!(error instanceof TermOverError)) onError(key, error);
+        },
       },
-    });
+    );
     this.#queue = queue;
     for (const key of keys()) queue.add(key, 2);
     queue.start();

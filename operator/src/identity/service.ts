@@ -4,6 +4,7 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Address } from "@atrium/runtime/config.ts";
 import type { Log } from "@atrium/runtime/log.ts";
+import { traced } from "@atrium/runtime/tracing.ts";
 import { type ApiClient, ApiError, NoAnswerError } from "../controller/api.ts";
 import type { AtSign } from "../resources/at-sign.ts";
 import { type Issued, Issuer } from "./issuer.ts";
@@ -142,7 +143,7 @@ class Desk {
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const about: { pod?: PodIdentity } = {};
     try {
-      const issued = await this.#bounded(request, about);
+      const issued = await traced("operator.identity", {}, () => this.#bounded(request, about));
       this.#log.info({ ...about, atSign: issued.atSign, expiresAt: issued.answer.expiresAt }, "identity issued");
       this.#send(response, 200, "application/json", JSON.stringify(issued.answer));
     } catch (error) {

@@ -1,6 +1,7 @@
 import { type AtSign, lookup, ProtocolError, parseError } from "@atrium/protocol";
 import type { Address } from "@atrium/runtime/config.ts";
 import type { Log } from "@atrium/runtime/log.ts";
+import { traced } from "@atrium/runtime/tracing.ts";
 import type { Dialogue } from "./dialogue.ts";
 import type { DirectoryClient } from "./directory.ts";
 import { type Manner, type Pool, StaleConnectionError } from "./pool.ts";
@@ -67,7 +68,7 @@ export class Peers {
    * @throws {ProtocolError} what the peer answered, or why it could not be asked
    */
   ask(atSign: AtSign, command: string): Promise<string> {
-    return this.#ask(atSign, command, {});
+    return this.#traced(atSign, command, {});
   }
 
   /**
@@ -78,7 +79,12 @@ export class Peers {
    */
   askAs(atSign: AtSign, command: string, { answerMs }: { answerMs?: number } = {}): Promise<string> {
     const manner: Manner = { name: `as ${atSign}`, prepare: (dialogue) => this.#introduce(dialogue, atSign) };
-    return this.#ask(atSign, command, { manner, ...(answerMs !== undefined && { answerMs }) });
+    return this.#traced(atSign, command, { manner, ...(answerMs !== undefined && { answerMs }) });
+  }
+
+  #traced(atSign: AtSign, command: string, how: How): Promise<string> {
+    const [verb = ""] = command.split(":", 1);
+    return traced("atserver.peer", { verb, to: atSign }, () => this.#ask(atSign, command, how));
   }
 
   async #ask(atSign: AtSign, command: string, how: How): Promise<string> {
