@@ -3,6 +3,7 @@ import { Agent as HttpsAgent, type RequestOptions } from "node:https";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { backoffMs } from "@atrium/runtime/backoff.ts";
+import { traced } from "@atrium/runtime/tracing.ts";
 import { ApiError, NoAnswerError } from "./api-error.ts";
 import { bounded, boundedInTime } from "./bounded.ts";
 import type { Credentials } from "./credentials.ts";
@@ -29,7 +30,10 @@ export interface RequestParts {
   readonly term?: Term | undefined;
   /** for everything: waiting for a slot, repetitions of what was refused with 429, the answer */
   readonly deadlineMs?: number;
-  /** does not wait for a slot: what keeps the lease */
+  /**
+   * What keeps the lease: it does not wait for a slot, and has a connection of its own, because one that was kept may be
+   * dead without knowing it.
+   */
   readonly urgent?: boolean;
 }
 
@@ -88,7 +92,8 @@ export class ApiClient {
       using _slot = urgent ? undefined : await this.#slots.take(bound.signal);
       for (let attempt = 0; ; attempt++) {
         try {
-          return await this.#answer<T>({ ...parts, signal: bound.signal }, bound.remainingMs(), onSent);
+          const answer = () => this.#answer<T>({ ...parts, signal: bound.signal }, bound.remainingMs(), onSent);
+          return await traced("operator.api", { "http.request.method": parts.method, "url.path": parts.path }, answer);
         } catch (error) {
           const pauseMs = this.#pauseMs(error, attempt);
           if (pauseMs === undefined || pauseMs >= bound.remainingMs()) throw error;
@@ -148,7 +153,7 @@ export class ApiClient {
 
   /** @returns once the head of the answer is there, and it is a good one */
   async #send(parts: RequestParts, onSent?: () => void): Promise<IncomingMessage> {
-    const { method, path, query = {}, body, contentType = "application/json", signal, term } = parts;
+    const { method, path, query = {}, body, contentType = "application/json", signal, term, urgent } = parts;
     const server = this.#credentials.getCurrentCluster()?.server;
     if (server === undefined) throw new Error("no cluster is chosen in the kubeconfig");
     const url = new URL(`${server.replace(/\/$/, "")}${path}`);
@@ -166,7 +171,8 @@ export class ApiClient {
       ...(signal !== undefined && { signal }),
     };
     await this.#credentials.applyToHTTPSOptions(options);
-    options.agent = url.protocol === "https:" ? this.#agents["https:"] : this.#agents["http:"];
+    const kept = url.protocol === "https:" ? this.#agents["https:"] : this.#agents["http:"];
+    options.agent = urgent === true ? false : kept;
     const response = await exchange(url, options, payload, () => {
       if (term?.remainingMs() === 0) throw termOver(parts);
       onSent?.();

@@ -156,6 +156,21 @@ describe("a leader", () => {
     expect(first.terms).toHaveLength(1);
   });
 
+  test("goes on when every other connection is dead and does not know it", async () => {
+    const namespace = await newNamespace();
+    await using proxy = await CuttingProxy.listen(plane.port);
+    const longer = { leaseMs: 4_000, deadlineMs: 3_000, renewMs: 600 };
+    await using first = candidate(namespace, { client: plane.client({ port: proxy.port }), ...longer });
+    const term = await first.leads();
+    let connections = 0;
+    proxy.swallows = () => connections++ % 2 === 0;
+    await delay(longer.leaseMs * 1.5);
+    expect(connections).toBeGreaterThanOrEqual(4);
+    expect(first.errors.length).toBeGreaterThanOrEqual(1);
+    expect(term.remainingMs()).toBeGreaterThan(0);
+    proxy.swallows = () => false;
+  });
+
   test("decides nothing by the clock on the wall", async () => {
     const namespace = await newNamespace();
     const days = [0, 10_000, -10_000, 30, -1];

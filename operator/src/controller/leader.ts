@@ -50,6 +50,8 @@ export class Leader {
   readonly #leaseMs: number;
   readonly #deadlineMs: number;
   readonly #renewMs: number;
+  /** for one request, so that there is time for another when it is lost */
+  readonly #attemptMs: number;
   readonly #monotonic: () => number;
   readonly #path: string;
   /** what was seen of the lease last, and when that changed */
@@ -64,6 +66,7 @@ export class Leader {
     this.#leaseMs = leaseMs;
     this.#deadlineMs = deadlineMs;
     this.#renewMs = renewMs;
+    this.#attemptMs = deadlineMs / 2;
     this.#monotonic = options.monotonic ?? (() => performance.now());
     this.#path = pathOf(leases, { namespace: options.namespace, name: options.name });
   }
@@ -87,7 +90,7 @@ export class Leader {
     while (!signal.aborted) {
       const beganMs = this.#monotonic();
       try {
-        if (await this.#take({ deadlineMs: this.#deadlineMs, signal })) return beganMs;
+        if (await this.#take({ deadlineMs: this.#attemptMs, signal })) return beganMs;
       } catch (error) {
         // Of candidates that try at once, all but one meet a conflict.
         if (!signal.aborted && !isConflict(error)) this.#options.onError(error);
@@ -119,18 +122,19 @@ export class Leader {
 
   /** @returns once the lease is lost, or leading has ended */
   async #renewed(term: LeaseTerm, ended: AbortSignal): Promise<void> {
-    while (!ended.aborted) {
-      await delay(Math.min(this.#renewMs, term.remainingMs()), undefined, { signal: ended }).catch(() => undefined);
-      if (ended.aborted) return;
+    for (let pauseMs = this.#renewMs; ; ) {
+      await delay(Math.min(pauseMs, term.remainingMs()), undefined, { signal: ended }).catch(() => undefined);
       const beganMs = this.#monotonic();
-      const deadlineMs = term.remainingMs();
-      if (deadlineMs === 0) return;
+      const leftMs = term.remainingMs();
+      if (ended.aborted || leftMs === 0) return;
       try {
         // Not cut short when leading ends: then it would not be known what to give up.
-        if (!(await this.#take({ deadlineMs }))) return;
+        if (!(await this.#take({ deadlineMs: Math.min(leftMs, this.#attemptMs) }))) return;
         term.extend(beganMs + this.#deadlineMs);
+        pauseMs = this.#renewMs;
       } catch (error) {
-        if (!ended.aborted) this.#options.onError(error);
+        this.#options.onError(error);
+        pauseMs = Math.max(this.#renewMs / 4, error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0);
       }
     }
   }

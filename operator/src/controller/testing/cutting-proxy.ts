@@ -6,6 +6,7 @@ export class CuttingProxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #refuses = false;
+  #swallows: () => boolean = () => false;
   #cuts = 0;
 
   private constructor(server: Server) {
@@ -36,6 +37,11 @@ export class CuttingProxy implements AsyncDisposable {
     if (refuses) this.cut();
   }
 
+  /** Connections that are to stay open and carry nothing; asked for each new one. */
+  set swallows(swallows: () => boolean) {
+    this.#swallows = swallows;
+  }
+
   cut(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
@@ -50,12 +56,16 @@ export class CuttingProxy implements AsyncDisposable {
       client.resetAndDestroy();
       return;
     }
-    const server = connect(to, "127.0.0.1");
     this.#sockets.add(client);
     client.once("close", () => {
       this.#cuts++;
       this.#sockets.delete(client);
     });
+    if (this.#swallows()) {
+      client.on("error", () => client.destroy()).resume();
+      return;
+    }
+    const server = connect(to, "127.0.0.1");
     for (const [one, other] of [
       [client, server],
       [server, client],
