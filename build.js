@@ -14,8 +14,6 @@ const parts = {
   operator: "operator/src/main.ts",
   directory: "directory/src/main.ts",
   gateway: "gateway/src/main.ts",
-  // Loaded before the others, and only where traces are wanted: node --import ./tracing.js
-  tracing: "runtime/src/tracing-export.ts",
   "tracing-export": "runtime/src/tracing-export.ts",
 };
 

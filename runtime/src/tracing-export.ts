@@ -7,56 +7,11 @@
  *
  * @see https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
  */
-import { AsyncLocalStorage } from "node:async_hooks";
-import { type Context, type ContextManager, context, ROOT_CONTEXT, trace } from "@opentelemetry/api";
-
 const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_SERVICE_NAME: service = "atrium" } = process.env;
 
-if (endpoint !== undefined && endpoint !== "") await begin(service);
-
-async function begin(serviceName: string): Promise<void> {
-  const { BatchSpanProcessor, TracerProvider } = await import("@opentelemetry/sdk-trace");
-  const { OTLPTraceExporter } = await import("@opentelemetry/exporter-trace-otlp-http");
-  const exporter = new OTLPTraceExporter({ timeoutMillis: 5_000 });
-  const processor = new BatchSpanProcessor({ exporter, scheduledDelayMillis: 1_000, exportTimeoutMillis: 5_000 });
-  const attributes = {
-    "service.name": serviceName,
-    "service.instance.id": process.env.HOSTNAME ?? String(process.pid),
-    "process.pid": process.pid,
-  };
-  const resource = { attributes, merge: () => resource, getRawAttributes: () => Object.entries(attributes) };
-  context.setGlobalContextManager(new AsyncContexts());
-  trace.setGlobalTracerProvider(new TracerProvider({ resource, spanProcessors: [processor] }));
+if (endpoint !== undefined && endpoint !== "") {
+  const { exportTraces } = await import("./tracing-sdk.ts");
+  exportTraces(service);
 }
 
-/** Which span is the present one, through everything asynchronous. */
-class AsyncContexts implements ContextManager {
-  readonly #storage = new AsyncLocalStorage<Context>();
-
-  active(): Context {
-    return this.#storage.getStore() ?? ROOT_CONTEXT;
-  }
-
-  with<A extends unknown[], F extends (...args: A) => ReturnType<F>>(
-    active: Context,
-    work: F,
-    self?: ThisParameterType<F>,
-    ...args: A
-  ): ReturnType<F> {
-    return this.#storage.run(active, () => work.apply(self, args));
-  }
-
-  bind<T>(active: Context, target: T): T {
-    if (typeof target !== "function") return target;
-    return ((...args: unknown[]) => this.with(active, () => target(...args))) as T;
-  }
-
-  enable(): this {
-    return this;
-  }
-
-  disable(): this {
-    this.#storage.disable();
-    return this;
-  }
-}
+export {};
