@@ -23,8 +23,12 @@ export interface TestCa {
   /** PEM of the root */
   readonly pem: string;
   /** @param client whether it may also identify a client; atServers that call each other need both */
-  issue(options: { dns: readonly string[]; ip?: readonly string[]; client?: boolean } & Life): Pair;
+  issue(options: Asked): Pair;
+  /** @returns PEM of a certificate for a key that somebody else keeps */
+  certify(publicKey: KeyObject, options: Asked): string;
 }
+
+type Asked = { readonly dns: readonly string[]; readonly ip?: readonly string[]; readonly client?: boolean } & Life;
 
 /**
  * A root for tests, alive from yesterday for ten days, as are its leaves.
@@ -43,20 +47,22 @@ export function testCa({ permitted = [] }: { permitted?: readonly string[] } = {
       ...(permitted.length === 0 ? [] : [extension("nameConstraints", der(0x30, der(0xa0, ...constraints)), true)]),
     ],
   });
+  const certify = (publicKey: KeyObject, { dns, ip = [], client = false, ...life }: Asked): string => {
+    const usages = [oid("serverAuth"), ...(client ? [oid("clientAuth")] : [])];
+    const extensions = [
+      extension("keyUsage", bits(0x80), true),
+      extension("extKeyUsage", der(0x30, ...usages)),
+      extension("subjectAltName", der(0x30, ...dns.map((name) => der(0x82, Buffer.from(name))), ...ip.map(ipv4Name))),
+    ];
+    return certificate(issuer, { name: "Atrium test", publicKey, extensions, ...life });
+  };
   return {
     pem,
-    issue({ dns, ip = [], client = false, ...life }) {
+    certify,
+    issue(asked) {
       const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-      const usages = [oid("serverAuth"), ...(client ? [oid("clientAuth")] : [])];
-      const extensions = [
-        extension("keyUsage", bits(0x80), true),
-        extension("extKeyUsage", der(0x30, ...usages)),
-        extension("subjectAltName", der(0x30, ...dns.map((name) => der(0x82, Buffer.from(name))), ...ip.map(ipv4Name))),
-      ];
-      return {
-        certificate: certificate(issuer, { name: "Atrium test", publicKey, extensions, ...life }),
-        key: privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
-      };
+      const key = privateKey.export({ format: "pem", type: "pkcs8" }).toString();
+      return { certificate: certify(publicKey, asked), key };
     },
   };
 }

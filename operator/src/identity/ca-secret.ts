@@ -1,4 +1,4 @@
-import { X509Certificate } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
 import type { KubernetesObject, Resource } from "../controller/api.ts";
 import { type CertificateAuthority, openAuthority, type Pair } from "./certificate-authority.ts";
 
@@ -7,7 +7,7 @@ export const secrets: Resource = { group: "", version: "v1", plural: "secrets" }
 /** The Secret that has the platform's CA. */
 export const caSecretName = "atrium-platform-ca";
 
-/** Since when the change of the CA is where it is: RFC 3339. */
+/** Since when the change of the CA is where it is, RFC 3339, and a mark of the roots that it is about. */
 export const sinceAnnotation = "atrium.dev/ca-change-since";
 
 export interface Secret extends KubernetesObject {
@@ -44,13 +44,15 @@ export async function readCaSecret(secret: Secret): Promise<CaContent> {
   if (current === undefined) throw new Error("ca.crt and ca.key are missing");
   const previous = text("previous.crt");
   if (previous !== undefined) assertRoot("previous.crt", previous);
-  const since = Date.parse(secret.metadata.annotations?.[sinceAnnotation] ?? "");
+  // Of a change that was taken back, or is about another root now, nothing is known.
+  const [since = "", mark] = secret.metadata.annotations?.[sinceAnnotation]?.split(" ") ?? [];
+  const sinceMs = mark === markOf(secret) ? Date.parse(since) : Number.NaN;
   return {
     current,
     next: await authorityOf("next", text),
     previous,
     platformId: text("platform-id")?.trim(),
-    sinceMs: Number.isNaN(since) ? undefined : since,
+    sinceMs: Number.isNaN(sinceMs) ? undefined : sinceMs,
     ownMade: secret.metadata.labels?.[managedBy] === operatorName,
   };
 }
@@ -76,10 +78,16 @@ export type CaEntries = Readonly<Record<string, string | undefined>>;
 /** The Secret with other entries, in a change that is where it is since then. */
 export function withEntries(secret: Secret, entries: CaEntries, sinceMs: number | undefined): Secret {
   const { [sinceAnnotation]: _, ...annotations } = secret.metadata.annotations ?? {};
-  const since = sinceMs === undefined ? {} : { [sinceAnnotation]: new Date(sinceMs).toISOString() };
   const merged = Object.entries({ ...secret.data, ...entries });
   const data = Object.fromEntries(merged.filter((entry): entry is [string, string] => entry[1] !== undefined));
-  return { ...secret, metadata: { ...secret.metadata, annotations: { ...annotations, ...since } }, data };
+  const since = sinceMs === undefined ? undefined : `${new Date(sinceMs).toISOString()} ${markOf({ data })}`;
+  const marked = { ...annotations, ...(since !== undefined && { [sinceAnnotation]: since }) };
+  return { ...secret, metadata: { ...secret.metadata, annotations: marked }, data };
+}
+
+function markOf({ data = {} }: Pick<Secret, "data">): string {
+  const roots = ["ca.crt", "next.crt", "previous.crt"].map((key) => data[key] ?? "");
+  return createHash("sha256").update(roots.join("\n")).digest("hex").slice(0, 16);
 }
 
 export function base64(text: string): string {

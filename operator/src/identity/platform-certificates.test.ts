@@ -257,6 +257,32 @@ describe("the leader", () => {
     expect(await since()).toBeUndefined();
   });
 
+  test("counts anew for another next root, when one was taken back", async () => {
+    const here = await release();
+    const clock = { nowMs: Date.now() };
+    const now = () => clock.nowMs;
+    using ca = await here.open({ now });
+    const old = ca.trust;
+    const since = async () => (await here.metadata(caSecretName)).annotations?.[sinceAnnotation];
+    const put = async () => {
+      const next = await createRoot(names, clock.nowMs);
+      await here.patch({ data: { "next.crt": base64(next.certificate), "next.key": base64(next.key) } });
+      return next;
+    };
+    await using _leader = lead(here, ca, { now });
+    await put();
+    await eventually(async () => (await since()) !== undefined);
+    const first = await since();
+    await here.patch({ data: { "next.crt": null, "next.key": null } });
+    await eventually(async () => (await here.bundle()) === old);
+    clock.nowMs += 10 * lives.atServerMs;
+    const next = await put();
+    await eventually(async () => (await since()) !== first);
+    await delay(200);
+    expect(ca.authority.certificate).toBe(old);
+    expect(await here.bundle()).toBe(old + next.certificate);
+  });
+
   test("changes by itself the root that it made, when that ends or cannot speak for a name", async () => {
     const here = await release();
     using _old = await here.open({ names: ["at.test", "atrium.internal"] });

@@ -20,7 +20,12 @@ export async function openIdentity(config: Config, log: Log, signal: AbortSignal
     import("./known-trust.ts"),
   ]);
   return await openServiceIdentity({
-    ...{ url: source.url, tokenFile: identityToken, platformCa, known: new KnownTrust(data, log) },
+    ...{
+      url: source.url,
+      tokenFile: identityToken,
+      platformCa,
+      known: new KnownTrust({ directory: data, epoch, log }),
+    },
     ...{ atSign, host, epoch, log, signal },
   });
 }
