@@ -14,7 +14,7 @@ const parts = {
   operator: "operator/src/main.ts",
   directory: "directory/src/main.ts",
   gateway: "gateway/src/main.ts",
-  "tracing-export": "runtime/src/tracing-export.ts",
+  tracing: "runtime/src/tracing-export.ts",
 };
 
 const { values, positionals } = parseArgs({
@@ -30,12 +30,12 @@ const dist = resolve(root, values.to);
 
 mkdirSync(dist, { recursive: true });
 // Parts of a part have names that change with their content.
-for (const file of readdirSync(dist)) if (/^tracing-.*-[0-9A-Z]{8}\.js/.test(file)) rmSync(join(dist, file));
+for (const file of readdirSync(dist)) if (/^tracing-.*\.js/.test(file)) rmSync(join(dist, file));
 // What lies beside the files in the images says the same of them as the repository does.
 writeFileSync(join(dist, "package.json"), '{ "type": "module" }\n');
 for (const part of positionals.length > 0 ? positionals : Object.keys(parts)) await bundle(part);
 
-/** Makes `PART.js`, its source map, and the licenses of what is in it; of the exporter of traces also what it loads when it is used. */
+/** Makes `PART.js`, its source map, and the licenses of what is in it; for traces also the files that are loaded when they are wanted. */
 async function bundle(part) {
   // Dependencies that are CommonJS ask for Node's modules with `require`, which an ES module does not have.
   const banner = 'import{createRequire}from"node:module";const require=createRequire(import.meta.url);';
@@ -47,7 +47,7 @@ async function bundle(part) {
     platform: "node",
     target: "node24",
     format: "esm",
-    splitting: part === "tracing-export",
+    splitting: part === "tracing",
     chunkNames: "tracing-[name]-[hash]",
     banner: { js: banner },
     minifySyntax: true,

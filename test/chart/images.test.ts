@@ -64,7 +64,7 @@ described("an image", () => {
     build(part);
     const { OCIv1: image } = JSON.parse(buildah("inspect", "--type", "image", tag(part)));
     const [, ...args] = image.config.Entrypoint.map((each: string) =>
-      each.replace("/app/main.js", join(scratch, "dist", `${part}.js`)),
+      each.replace("/app/main.js", join(scratch, "dist", `${part}.js`)).replace("/app", join(scratch, "dist")),
     );
     const { status, stdout, stderr } = spawnSync(process.execPath, args, {
       encoding: "utf8",
