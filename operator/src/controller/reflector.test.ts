@@ -192,6 +192,24 @@ describe("a reflector", () => {
     await expectSame(reflection, namespace);
   });
 
+  test("is told of each change also of what keeps no version", async () => {
+    const namespace = await newNamespace();
+    const trim = ({ metadata: { name }, data }: ConfigMap): ConfigMap => ({
+      metadata: { namespace, name },
+      ...(data && { data }),
+    });
+    const reflection = reflect(namespace, { trim });
+    await using _ = reflection.reflector;
+    await reflection.reflector.synced;
+    const writer = new Writer({ client, term: undefined });
+    for (const count of ["1", "2", "3"]) await writer.apply(configMaps, configMap(namespace, "counted", { count }));
+    await reflection.until(() => reflection.store.get(`${namespace}/counted`)?.data?.count === "3");
+    expect(reflection.told).toHaveLength(3);
+    expect(reflection.store.get(`${namespace}/counted`)).toEqual({
+      ...{ metadata: { namespace, name: "counted" }, data: { count: "3" } },
+    });
+  });
+
   test("goes on when a listener throws, and says so", async () => {
     const namespace = await newNamespace();
     const errors: unknown[] = [];

@@ -20,7 +20,10 @@ export interface ReflectorOptions<T extends KubernetesObject> {
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
-  /** what is kept of an object, after what nobody reads is gone: what is not kept costs no memory */
+  /**
+   * What is kept of an object, after what nobody reads is gone: what is not kept costs no memory. Without its version,
+   * an object that is listed again counts as changed.
+   */
   readonly trim?: (object: T) => T;
   /**
    * Is told of every change, after the store knows it; `now` is undefined for what is gone. What was made anew under the
@@ -191,7 +194,8 @@ export class Reflector<T extends KubernetesObject> implements AsyncDisposable {
 
   #set(object: T): void {
     const before = this.#options.store.set(object);
-    const same = before !== undefined && before.metadata.resourceVersion === object.metadata.resourceVersion;
+    const { resourceVersion: version } = object.metadata;
+    const same = version !== undefined && before?.metadata.resourceVersion === version;
     if (!same) this.#tell(keyOf(object), object, before);
   }
 
