@@ -1,6 +1,6 @@
 import { backoffMs } from "@atrium/runtime/backoff.ts";
 import type { Log } from "@atrium/runtime/log.ts";
-import type { DirectoryClient } from "./directory-client.ts";
+import type { DirectoryClient } from "../directory-client.ts";
 
 /** Tells each directory process, once, that it has been told every name of this platform. */
 export interface RegistryPass extends Disposable {

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Address, formatAddress } from "@atrium/runtime/config.ts";
-import { type DirectoryClient, directoryClient } from "./directory-client.ts";
+import { type DirectoryClient, directoryClient } from "../directory-client.ts";
 import type { Identities } from "./identities.ts";
 import type { Options } from "./options.ts";
 import { addressOf } from "./process.ts";

@@ -6,13 +6,14 @@ import { type AtSign, hostLabel, hostOf } from "@atrium/protocol";
 import { type Address, formatAddress } from "@atrium/runtime/config.ts";
 import type { LogLevel } from "@atrium/runtime/log.ts";
 import { type AtSignResource, ownerOf } from "../at-sign-resource.ts";
+import type { DirectoryClient } from "../directory-client.ts";
 import type { RouteFeed } from "../routes/feed.ts";
 import type { Condition } from "../tenant/conditions.ts";
-import type { Action } from "../tenant/desired.ts";
+import type { Action, Plan } from "../tenant/desired.ts";
 import type { Failure, Listing, Observed, Server, Wanted } from "../tenant/observe.ts";
 import type { Adapter } from "../tenant/reconcile.ts";
+import { routeOf, sameRoute } from "../tenant/route.ts";
 import type { Certificates } from "./certificates.ts";
-import type { DirectoryClient } from "./directory-client.ts";
 import { isAbsent, readOptional, watchDirectory, writeAtomically } from "./files.ts";
 import { openLogFile } from "./log-file.ts";
 import { addressOf, type ServiceProcess, startService } from "./process.ts";
@@ -195,13 +196,13 @@ export class Tenants implements Adapter {
       listing: tenant.listing,
       server: tenant.server,
       activated: this.#isActivated(atSign),
-      route: this.#parts.feed.get(this.hostOf(atSign)),
     };
   }
 
-  report(atSign: AtSign, conditions: readonly Condition[]): void {
+  report(atSign: AtSign, observed: Observed, { conditions }: Plan): void {
     const tenant = this.#tenants.get(atSign);
     if (tenant === undefined) return;
+    this.#route(observed);
     tenant.conditions = conditions;
     this.#parts.onChange();
   }
@@ -218,15 +219,22 @@ export class Tenants implements Adapter {
         return this.#start(tenant, action.epoch);
       case "stop":
         return this.#stop(tenant);
-      case "route":
-        return this.#parts.feed.set(action.route);
-      case "unroute":
-        return this.#parts.feed.remove(this.hostOf(atSign));
+      case "hand-over":
+        throw new Error("there is nobody to give a name to on one machine");
       case "delete-data":
         return this.#deleteData(atSign);
       case "forget":
         return this.#forget(tenant);
     }
+  }
+
+  #route(observed: Observed): void {
+    const { feed } = this.#parts;
+    const host = this.hostOf(observed.wanted.atSign);
+    const route = routeOf(observed, host);
+    if (sameRoute(route, feed.get(host))) return;
+    if (route === undefined) feed.remove(host);
+    else feed.set(route);
   }
 
   async #list(tenant: Tenant, generation: number, parked: boolean): Promise<void> {

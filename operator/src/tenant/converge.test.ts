@@ -1,6 +1,7 @@
 import { expect, test } from "@jest/globals";
 import { type Action, desired } from "./desired.ts";
 import type { Observed, Route } from "./observe.ts";
+import { routeOf } from "./route.ts";
 
 const host = "alice.at.test";
 
@@ -16,20 +17,24 @@ class World {
   listing: Observed["listing"] = { state: "unknown" };
   server: Observed["server"] = { state: "absent" };
   route: Route | undefined;
+  /** the newest epoch that gateways have heard of */
+  told = 0;
   data = false;
   forgotten = false;
   readonly epochs: number[] = [];
 
   observe(): Observed {
-    const { now, run, deletionPolicy, epoch, listing, server, route, data } = this;
+    const { now, run, deletionPolicy, epoch, listing, server, data } = this;
     const wanted = { atSign: "@alice", run, deletionPolicy } as const;
-    return { now, wanted, epoch, volume: data ? "present" : "absent", listing, server, activated: false, route };
+    return { now, wanted, epoch, volume: data ? "present" : "absent", listing, server, activated: false };
   }
 
   /** One look of the reconciler: stops at the first action that fails, as it does. */
   look(): number {
     if (this.forgotten) return 0;
-    const { actions } = desired(this.observe(), host);
+    const observed = this.observe();
+    const { actions } = desired(observed);
+    this.tell(routeOf(observed, host));
     for (const action of actions) if (!this.apply(action)) break;
     return actions.length;
   }
@@ -53,16 +58,8 @@ class World {
       case "stop":
         this.server = { state: "absent" };
         return true;
-      case "route":
-        if (action.route.state === "Serving")
-          expect(this.server).toMatchObject({ state: "ready", epoch: action.route.epoch });
-        // Gateways refuse an older one.
-        expect(action.route.epoch).toBeGreaterThanOrEqual(this.route?.epoch ?? 0);
-        this.route = action.route;
-        return true;
-      case "unroute":
-        this.route = undefined;
-        return true;
+      case "hand-over":
+        throw new Error("nobody asked for it");
       case "delete-data":
         expect(["absent", "failed"]).toContain(this.server.state);
         expect(this.deletionPolicy).toBe("Delete");
@@ -73,6 +70,15 @@ class World {
         this.forgotten = true;
         return true;
     }
+  }
+
+  tell(route: Route | undefined): void {
+    if (route !== undefined) {
+      // Gateways refuse an older one.
+      expect(route.epoch).toBeGreaterThanOrEqual(this.told);
+      this.told = route.epoch;
+    }
+    this.route = route;
   }
 
   list(generation: number, parked: boolean): boolean {

@@ -3,7 +3,6 @@ import { type ConditionType, reasons } from "./conditions.ts";
 import { type Action, desired, type Plan } from "./desired.ts";
 import type { Listing, Observed, Server } from "./observe.ts";
 
-const host = "alice.at.test";
 const now = 1_000_000;
 
 const ours: Listing = { state: "ours", generation: 500, parked: false };
@@ -23,9 +22,6 @@ const failed = (failures: number, agoMs = 0): Server => ({
   how: "SIGKILL",
 });
 
-const route = { host, state: "Serving", address: "127.0.0.1", port: 4000, uid: "7", epoch: 500 } as const;
-const suspendedRoute = { host, state: "Suspended", uid: "", epoch: 500 } as const;
-
 /** An AtSign that serves, unless told otherwise. */
 function observed(changes: Partial<Omit<Observed, "wanted">> & Partial<Observed["wanted"]> = {}): Observed {
   const { run = "Always", deletionPolicy = "Retain", ...rest } = changes;
@@ -37,12 +33,11 @@ function observed(changes: Partial<Omit<Observed, "wanted">> & Partial<Observed[
     listing: ours,
     server: ready,
     activated: true,
-    route,
     ...rest,
   };
 }
 
-const fresh = { epoch: 0, volume: "absent", server: absent, route: undefined, activated: false } as const;
+const fresh = { epoch: 0, volume: "absent", server: absent, activated: false } as const;
 const delete_ = { run: "Withdrawn", deletionPolicy: "Delete" } as const;
 const retain = { run: "Withdrawn" } as const;
 
@@ -62,8 +57,8 @@ function phrase(action: Action): string {
       return `${action.parked ? "park" : "list"} ${action.generation}`;
     case "start":
       return `start ${action.epoch}`;
-    case "route":
-      return `route ${action.route.state} ${action.route.uid} ${action.route.epoch}`;
+    case "hand-over":
+      return `hand over to ${action.to}`;
     default:
       return action.do;
   }
@@ -82,17 +77,11 @@ describe("what an AtSign needs", () => {
       observed({ ...fresh, listing: { ...ours, generation: now } }),
       "start 1000000 | Ready:Starting Provisioned:NoVolume Activated:NotActivated",
     ],
-    ["is about to serve", observed({ server: starting, route: undefined }), "nothing | Ready:Starting"],
-    ["has just begun to serve", observed({ route: undefined }), "route Serving 7 500"],
-    ["serves from a new process", observed({ server: { ...ready, uid: "8" } }), "route Serving 8 500"],
+    ["is about to serve", observed({ server: starting }), "nothing | Ready:Starting"],
     ["was parked, and is wanted again", observed({ listing: parked }), "list 500 | Listed:Parked"],
     ["has an older record", observed({ listing: { ...ours, generation: 499 } }), "list 500"],
 
-    [
-      "was started before",
-      observed({ server: absent, route: undefined }),
-      "start 1000000, list 1000000 | Ready:Starting",
-    ],
+    ["was started before", observed({ server: absent }), "start 1000000, list 1000000 | Ready:Starting"],
     [
       "has a last epoch that lies ahead of the clock",
       observed({ server: absent, epoch: 2_000_000 }),
@@ -105,8 +94,8 @@ describe("what an AtSign needs", () => {
     ],
     [
       "serves from a new process, while the directory is away: clients that know it come through",
-      observed({ listing: unknown, route: undefined }),
-      "route Serving 7 500, list 500 | again in 30000 | Claimed:DirectoryUnreachable Listed:NotListed",
+      observed({ listing: unknown }),
+      "list 500 | again in 30000 | Claimed:DirectoryUnreachable Listed:NotListed",
     ],
 
     ["ended once", observed({ server: failed(1) }), "start 1000000, list 1000000 | Ready:Restarting"],
@@ -147,7 +136,7 @@ describe("what an AtSign needs", () => {
     [
       "lost its name",
       observed({ listing: taken }),
-      "unroute, stop, list 1000000 | again in 30000 | Ready:Unclaimed Claimed:NameTaken Listed:NotListed",
+      "stop, list 1000000 | again in 30000 | Ready:Unclaimed Claimed:NameTaken Listed:NotListed",
     ],
     [
       "never had its name",
@@ -156,7 +145,7 @@ describe("what an AtSign needs", () => {
     ],
     [
       "has a host that somebody else has",
-      observed({ server: absent, route: undefined, listing: { state: "refused", reason: "host-taken" } }),
+      observed({ server: absent, listing: { state: "refused", reason: "host-taken" } }),
       "list 1000000 | again in 30000 | Ready:Unclaimed Claimed:HostTaken Listed:NotListed",
     ],
     [
@@ -166,58 +155,50 @@ describe("what an AtSign needs", () => {
     ],
     [
       "does not run, and a newer process was listed",
-      observed({ server: absent, route: undefined, listing: stale }),
+      observed({ server: absent, listing: stale }),
       "start 1000000, list 1000000 | again in 30000 | Ready:Starting Claimed:StaleGeneration Listed:NotListed",
     ],
   ])("that %s", (_what, input, expected) => {
-    expect(line(desired(input, host))).toBe(expected);
+    expect(line(desired(input))).toBe(expected);
   });
 });
 
 describe("what a suspended AtSign needs", () => {
   test.each<[string, Observed, string]>([
-    ["serves still", observed(), "route Suspended  500, stop | Ready:Suspended"],
-    ["is ending", observed({ server: stopping, route: suspendedRoute }), "nothing | Ready:Suspended"],
-    ["rests", observed({ server: absent, route: suspendedRoute }), "nothing | Ready:Suspended"],
-    [
-      "kept ending before",
-      observed({ server: failed(9), route: suspendedRoute }),
-      "nothing | Ready:Suspended Degraded:CrashLoop",
-    ],
+    ["serves still", observed(), "stop | Ready:Suspended"],
+    ["is ending", observed({ server: stopping }), "nothing | Ready:Suspended"],
+    ["rests", observed({ server: absent }), "nothing | Ready:Suspended"],
+    ["kept ending before", observed({ server: failed(9) }), "nothing | Ready:Suspended Degraded:CrashLoop"],
     [
       "is new: the name is taken all the same",
       observed({ ...fresh, listing: unknown }),
-      "route Suspended  1000000, list 1000000 | again in 30000 | Ready:Suspended Claimed:DirectoryUnreachable Provisioned:NoVolume Listed:NotListed Activated:NotActivated",
+      "list 1000000 | again in 30000 | Ready:Suspended Claimed:DirectoryUnreachable Provisioned:NoVolume Listed:NotListed Activated:NotActivated",
     ],
     [
       "never ran, and has its name: later looks bring nothing new",
-      observed({ ...fresh, listing: { ...ours, generation: 999 }, route: { ...suspendedRoute, epoch: 999 } }),
+      observed({ ...fresh, listing: { ...ours, generation: 999 } }),
       "nothing | Ready:Suspended Provisioned:NoVolume Activated:NotActivated",
     ],
     [
       "has a record that is too old",
-      observed({ listing: stale, route: suspendedRoute, server: absent }),
+      observed({ listing: stale, server: absent }),
       "list 1000000 | again in 30000 | Ready:Suspended Claimed:StaleGeneration Listed:NotListed",
     ],
     [
       "has lost its name: it is not for us to refuse its clients",
-      observed({ listing: taken, route: suspendedRoute, server: absent }),
-      "unroute, list 1000000 | again in 30000 | Ready:Suspended Claimed:NameTaken Listed:NotListed",
+      observed({ listing: taken, server: absent }),
+      "list 1000000 | again in 30000 | Ready:Suspended Claimed:NameTaken Listed:NotListed",
     ],
   ])("that %s", (_what, input, expected) => {
-    expect(line(desired({ ...input, wanted: { ...input.wanted, run: "Suspended" } }, host))).toBe(expected);
+    expect(line(desired({ ...input, wanted: { ...input.wanted, run: "Suspended" } }))).toBe(expected);
   });
 });
 
 describe("what a withdrawn AtSign needs", () => {
-  const gone = { server: absent, route: undefined } as const;
+  const gone = { server: absent } as const;
   test.each<[string, Observed, string]>([
-    ["runs", observed(delete_), "unroute, stop | Ready:Withdrawn"],
-    [
-      "is ending: nothing yet",
-      observed({ ...delete_, route: undefined, server: stopping }),
-      "nothing | Ready:Withdrawn",
-    ],
+    ["runs", observed(delete_), "stop | Ready:Withdrawn"],
+    ["is ending: nothing yet", observed({ ...delete_, server: stopping }), "nothing | Ready:Withdrawn"],
     [
       "ended, and shall be deleted",
       observed({ ...delete_, ...gone }),
@@ -255,13 +236,13 @@ describe("what a withdrawn AtSign needs", () => {
       "forget | again in 30000 | Ready:Withdrawn Claimed:NameTaken Provisioned:NoVolume Listed:NotListed Activated:NotActivated",
     ],
   ])("that %s", (_what, input, expected) => {
-    expect(line(desired(input, host))).toBe(expected);
+    expect(line(desired(input))).toBe(expected);
   });
 });
 
 test("every condition is told each time, with a published reason", () => {
   for (const input of [observed(), observed(fresh), observed(delete_), observed({ listing: taken })]) {
-    const { conditions } = desired(input, host);
+    const { conditions } = desired(input);
     expect(conditions.map(({ type }) => type)).toEqual(Object.keys(reasons));
     for (const { type, reason } of conditions) expect(reasons[type as ConditionType]).toContain(reason);
   }

@@ -1,4 +1,5 @@
 import type { AtSign } from "@atrium/protocol";
+import type { Condition, ObstacleReason } from "./conditions.ts";
 
 /** What was seen of one AtSign. Everything that {@link desired} decides from is here, the time included. */
 export interface Observed {
@@ -9,18 +10,27 @@ export interface Observed {
   readonly epoch: number;
   /** where the stored data is */
   readonly volume: "absent" | "present";
+  /** which it is, for people */
+  readonly volumeNote?: string | undefined;
   readonly listing: Listing;
   readonly server: Server;
   readonly activated: boolean;
-  /** what the gateways are told at present */
-  readonly route: Route | undefined;
+  /** what people must see to; undefined when nothing is known to be in the way */
+  readonly obstacle?: Obstacle | undefined;
+  /** what was told before this process began: it holds until the directory has been asked */
+  readonly before?: readonly Condition[];
 }
 
 /** What the resource asks for. */
 export interface Wanted {
   readonly atSign: AtSign;
-  /** withdrawn: the resource is gone, and what it left is to be taken care of */
-  readonly run: "Always" | "Suspended" | "Withdrawn";
+  /**
+   * withdrawn: the resource is gone, and what it left is to be taken care of; released: it is there, and its name is given
+   * to another claim
+   */
+  readonly run: "Always" | "Suspended" | "Withdrawn" | "Released";
+  /** released: to which claim */
+  readonly releaseTo?: string;
   readonly deletionPolicy: "Retain" | "Delete";
 }
 
@@ -43,18 +53,31 @@ export interface Failure {
   readonly how: string;
 }
 
+/** Something that does not go away by itself. */
+export interface Obstacle {
+  readonly reason: ObstacleReason;
+  /** what is wrong, and what to do about it, for people */
+  readonly message: string;
+  /** whether nothing can be started as long as it is there */
+  readonly preventsStart: boolean;
+}
+
 /** The atServer of the AtSign: a process here, a pod in a cluster. */
 export type Server =
   | { readonly state: "absent" }
-  | ({ readonly state: "failed" } & Failure)
-  | { readonly state: "starting"; readonly epoch: number; readonly after?: Failure }
+  | ({ readonly state: "failed"; readonly replace?: boolean } & Failure)
+  | { readonly state: "starting"; readonly epoch: number; readonly after?: Failure; readonly replace?: boolean }
   | { readonly state: "stopping"; readonly epoch: number }
+  /** whether it runs cannot be known; nothing may run in its place */
+  | { readonly state: "lost"; readonly epoch: number }
   | {
       readonly state: "ready";
       readonly epoch: number;
       readonly uid: string;
       readonly address: string;
       readonly port: number;
+      /** it is not as it should be now: it shall end, and another be started */
+      readonly replace?: boolean;
     };
 
 /** What the gateways know of a host. */

@@ -1,8 +1,7 @@
 import type { AtSign } from "@atrium/protocol";
 import { silent } from "@atrium/runtime/log.ts";
 import { describe, expect, test } from "@jest/globals";
-import type { Condition } from "./conditions.ts";
-import type { Action } from "./desired.ts";
+import type { Action, Plan } from "./desired.ts";
 import type { Observed } from "./observe.ts";
 import { type Adapter, reconciler } from "./reconcile.ts";
 
@@ -20,10 +19,6 @@ class Place implements Adapter {
   #waiting: (() => void)[] = [];
   #held: (() => void)[] = [];
 
-  hostOf(atSign: AtSign): string {
-    return `${atSign.slice(1)}.test`;
-  }
-
   observe(atSign: AtSign, now: number): Observed | undefined {
     this.looks += 1;
     if (atSign === "@gone") return undefined;
@@ -31,7 +26,7 @@ class Place implements Adapter {
     const server = { state: "starting", epoch: 5 } as const;
     const wanted = { atSign, run: "Always", deletionPolicy: "Retain" } as const;
     const listing = { state: "ours", generation, parked: false } as const;
-    return { now, wanted, epoch: 5, volume: "present", listing, server, activated: false, route: undefined };
+    return { now, wanted, epoch: 5, volume: "present", listing, server, activated: false };
   }
 
   async apply(atSign: AtSign, action: Action): Promise<void> {
@@ -48,7 +43,7 @@ class Place implements Adapter {
     this.listed.add(atSign);
   }
 
-  report(atSign: AtSign, conditions: readonly Condition[]): void {
+  report(atSign: AtSign, _observed: Observed, { conditions }: Plan): void {
     this.reports.push(`${atSign} ${conditions[0]?.reason}`);
     this.onReport();
   }

@@ -1,19 +1,17 @@
 import type { AtSign } from "@atrium/protocol";
 import { backoffMs } from "@atrium/runtime/backoff.ts";
 import type { Log } from "@atrium/runtime/log.ts";
-import type { Condition } from "./conditions.ts";
-import { type Action, desired } from "./desired.ts";
+import { type Action, desired, type Plan } from "./desired.ts";
 import type { Observed } from "./observe.ts";
 
-/** Where AtSigns run: processes of this machine, or pods of a cluster. */
+/** Where AtSigns run: processes of this machine. */
 export interface Adapter {
-  /** the host name of an AtSign */
-  hostOf(atSign: AtSign): string;
   /** @returns undefined when there is nothing to do for this AtSign any more */
   observe(atSign: AtSign, now: number): Observed | undefined;
   /** May be repeated. When it changes what `observe` sees, now or later, the adapter pokes the reconciler. */
   apply(atSign: AtSign, action: Action): Promise<void>;
-  report(atSign: AtSign, conditions: readonly Condition[]): void;
+  /** Is told of each look, before anything is done. */
+  report(atSign: AtSign, observed: Observed, plan: Plan): void;
 }
 
 export interface Reconciler extends AsyncDisposable {
@@ -96,8 +94,8 @@ class Loop {
         this.#onIdle();
         return;
       }
-      const plan = desired(observed, this.#adapter.hostOf(this.#atSign));
-      this.#adapter.report(this.#atSign, plan.conditions);
+      const plan = desired(observed);
+      this.#adapter.report(this.#atSign, observed, plan);
       if (plan.requeueAt !== undefined) this.#lookAt(plan.requeueAt);
       for (const action of plan.actions) {
         if (this.#ended) return;

@@ -1,7 +1,7 @@
 import { Agent, request } from "node:https";
 import type { AtSign } from "@atrium/protocol";
 import type { Address } from "@atrium/runtime/config.ts";
-import type { Listing } from "../tenant/observe.ts";
+import type { Listing } from "./tenant/observe.ts";
 
 /** What the directory holds of one name. */
 export interface DirectoryRecord {
@@ -15,6 +15,8 @@ export interface DirectoryRecord {
 interface RegistryState {
   readonly id: string;
   readonly complete: boolean;
+  /** those that have marked that all their names are in it */
+  readonly cells: Readonly<Record<string, unknown>>;
 }
 
 /** The directory's provisioning API. */
@@ -23,6 +25,8 @@ export interface DirectoryClient extends Disposable {
   put(record: DirectoryRecord): Promise<Listing>;
   /** Gives a name back; one that is not ours is left alone. @throws {Error} */
   release(record: Pick<DirectoryRecord, "atSign" | "claim" | "generation">): Promise<void>;
+  /** Gives a name to another claim. @returns what is known of it then; @throws {Error} */
+  handOver(change: Pick<DirectoryRecord, "atSign" | "claim"> & { readonly to: string }): Promise<Listing>;
   /** @throws {Error} */
   registry(): Promise<RegistryState>;
   /** Says that all names of this cell have been written to the registry of that id. @throws {Error} */
@@ -108,10 +112,18 @@ export function directoryClient(
       if (answer.status !== 200 && answer.body.reason !== "absent" && answer.body.reason !== "claimed")
         throw refusal(answer);
     },
+    async handOver({ atSign, claim, to }) {
+      const answer = await ask("POST", `${pathOf(atSign)}/handover`, { claim, to });
+      // One that nobody holds, or somebody else does, is not ours either way.
+      const gone = answer.body.reason === "absent" || answer.body.reason === "claimed";
+      if (answer.status !== 200 && !gone) throw refusal(answer);
+      return { state: "refused", reason: "claimed" };
+    },
     async registry() {
       const answer = await ask("GET", "/v1/registry");
       if (answer.status !== 200 || typeof answer.body.id !== "string") throw refusal(answer);
-      return { id: answer.body.id, complete: answer.body.complete === true };
+      const cells = typeof answer.body.cells === "object" && answer.body.cells !== null ? answer.body.cells : {};
+      return { id: answer.body.id, complete: answer.body.complete === true, cells: { ...cells } };
     },
     async markComplete(cell, registry) {
       const answer = await ask("PUT", `/v1/cells/${cell}`, { registry });

@@ -1,0 +1,72 @@
+import { createHash } from "node:crypto";
+import type { KubernetesObject } from "../controller/api.ts";
+
+/** Of objects that belong to an AtSign: labels and annotations. */
+export const atSignLabel = "atrium.dev/atsign";
+export const epochAnnotation = "atrium.dev/epoch";
+export const templateAnnotation = "atrium.dev/template";
+/** on an AtSign: to whom its name goes */
+export const releaseToAnnotation = "atrium.dev/release-to";
+/** on a volume claim: whose data it has, also when the AtSign is gone */
+export const ownerAnnotation = "atrium.dev/owner";
+export const nameAnnotation = "atrium.dev/at-sign-name";
+
+export const finalizer = "atrium.dev/data";
+
+/** Of objects; labels take less. */
+const maxName = 253;
+const maxLabel = 63;
+
+function cut(name: string, length: number): string {
+  if (name.length <= length) return name;
+  const hash = createHash("sha256").update(name).digest("hex").slice(0, 8);
+  return `${name.slice(0, length - 9).replace(/[.-]+$/, "")}-${hash}`;
+}
+
+/** `alice-data`: of an object that belongs to the AtSign of this name. */
+export function objectName(name: string, suffix: "atserver" | "data" | "activation"): string {
+  return `${cut(name, maxName - suffix.length - 1)}-${suffix}`;
+}
+
+export function labelsOf(name: string): Readonly<Record<string, string>> {
+  return {
+    [atSignLabel]: cut(name, maxLabel),
+    "app.kubernetes.io/name": "atserver",
+    "app.kubernetes.io/component": "atserver",
+    "app.kubernetes.io/managed-by": "atrium-operator",
+    "app.kubernetes.io/part-of": "atrium",
+  };
+}
+
+/**
+ * By which the directory knows who holds a name: it survives a re-created object, and says nothing about who owns it.
+ *
+ * @param key `namespace/name` of the AtSign
+ */
+export function claimOf(platformId: string, key: string): string {
+  return createHash("sha256")
+    .update(`${platformId}\0${key.replace("/", "\0")}`)
+    .digest("hex")
+    .slice(0, 32);
+}
+
+/**
+ * The claim that the annotation names: an AtSign of this platform as `namespace/name` or `name`, or a claim itself.
+ *
+ * @returns undefined when it is none of them
+ */
+export function claimNamed(text: string, platformId: string, namespace: string): string | undefined {
+  if (/^[0-9a-f]{32}$/.test(text)) return text;
+  if (!/^(?:[a-z0-9-]{1,63}\/)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/.test(text)) return undefined;
+  return claimOf(platformId, text.includes("/") ? text : `${namespace}/${text}`);
+}
+
+/** @returns the key of the AtSign that a pod says it belongs to */
+export function ownerKeyOf({ metadata: { namespace, ownerReferences } }: KubernetesObject): string | undefined {
+  const owner = ownerReferences?.find(({ kind, controller }) => kind === "AtSign" && controller === true);
+  return owner === undefined ? undefined : `${namespace}/${owner.name}`;
+}
+
+export function ownerUidOf({ metadata: { ownerReferences } }: KubernetesObject): string | undefined {
+  return ownerReferences?.find(({ kind, controller }) => kind === "AtSign" && controller === true)?.uid;
+}

@@ -1,0 +1,117 @@
+import type { Failure, Obstacle, Server } from "../tenant/observe.ts";
+import type { Pod } from "./kubernetes-objects.ts";
+import { epochAnnotation } from "./names.ts";
+
+const port = 6464;
+/** What is normal for a moment is no obstacle. */
+const patienceMs = 5_000;
+/** An end for lack of memory is told for so long. */
+const outOfMemoryMs = 10 * 60_000;
+
+/** How a container ended that nobody asked to. */
+export interface Ended {
+  /** tells one end from another */
+  readonly id: string;
+  readonly how: string;
+  /** how long it had run */
+  readonly ranMs: number;
+}
+
+export function epochOf(pod: Pod): number {
+  const epoch = Number(pod.metadata.annotations?.[epochAnnotation]);
+  return Number.isSafeInteger(epoch) ? epoch : 0;
+}
+
+/**
+ * The atServer, as its pod shows it.
+ *
+ * @param failure its ends in a row, the present one included
+ */
+export function serverOf(pod: Pod | undefined, { failure }: { failure?: Failure | undefined } = {}): Server {
+  if (pod === undefined) return { state: "absent" };
+  const epoch = epochOf(pod);
+  if (pod.metadata.deletionTimestamp !== undefined) return { state: "stopping", epoch };
+  if (failure !== undefined && endedOf(pod) !== undefined) return { state: "failed", ...failure };
+  const { podIP } = pod.status ?? {};
+  if (podIP !== undefined && isReady(pod)) {
+    return { state: "ready", epoch, uid: pod.metadata.uid ?? "", address: podIP, port };
+  }
+  return { state: "starting", epoch, ...(failure && { after: failure }) };
+}
+
+export function isReady({ status }: Pod): boolean {
+  return status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
+}
+
+/** @returns undefined while it runs, or the kubelet starts it again at once */
+export function endedOf({ metadata, status }: Pod): Ended | undefined {
+  const container = status?.containerStatuses?.[0];
+  const isOver = status?.phase === "Failed" || status?.phase === "Succeeded";
+  if (!isOver && container?.state?.waiting?.reason !== "CrashLoopBackOff") return undefined;
+  const end = container?.state?.terminated ?? container?.lastState?.terminated;
+  const id = `${metadata.uid}/${container?.restartCount ?? 0}`;
+  if (end === undefined) {
+    return { id, how: [status?.reason ?? status?.phase, status?.message].filter(Boolean).join(": "), ranMs: 0 };
+  }
+  const ranMs = Date.parse(end.finishedAt ?? "") - Date.parse(end.startedAt ?? "");
+  const why = status?.reason ?? (end.reason === "Error" ? undefined : end.reason);
+  const how = `${why === undefined ? "" : `${why}, `}exit code ${end.exitCode}`;
+  return { id, how, ranMs: Number.isNaN(ranMs) ? 0 : ranMs };
+}
+
+interface Told {
+  readonly obstacle: Obstacle;
+  /** it may be gone by then without anything having changed, epoch milliseconds */
+  readonly until?: number;
+}
+
+/** What is in the way of a pod, in the words of those who tried. */
+export function obstacleOf(pod: Pod, { memoryLimit, now }: { memoryLimit: string; now: number }): Told | undefined {
+  const { status, metadata } = pod;
+  const container = status?.containerStatuses?.[0];
+  const waiting = container?.state?.waiting;
+  const image = ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"];
+  if (image.includes(waiting?.reason ?? "")) {
+    return obstacle("ImageNotPulled", `${waiting?.message ?? waiting?.reason}; correct the image of the AtSignClass`);
+  }
+  const creation = ["CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreStartHookError"];
+  if (creation.includes(waiting?.reason ?? "")) {
+    return obstacle("ContainerNotCreated", `${waiting?.reason}: ${waiting?.message ?? "no more is known"}`);
+  }
+  const memory = outOfMemory(pod, memoryLimit, now);
+  if (memory !== undefined) return memory;
+  const scheduled = status?.conditions?.find(({ type }) => type === "PodScheduled");
+  const since = Date.parse(metadata.creationTimestamp ?? "") || now;
+  if (scheduled?.status === "False" && scheduled.reason === "Unschedulable" && now - since >= patienceMs) {
+    const message = scheduled.message ?? "no node takes the pod";
+    return /PersistentVolumeClaim|persistentvolumeclaim|volume/.test(message)
+      ? obstacle(
+          "VolumePending",
+          `${message}; see kubectl describe pvc, and storage.storageClassName of the AtSignClass`,
+        )
+      : obstacle("Unschedulable", `${message}; add nodes, or change resources or placement of the AtSignClass`);
+  }
+  return undefined;
+}
+
+/** When what is normal for a moment becomes an obstacle, epoch milliseconds. */
+export function patienceEnd({ metadata, status }: Pod, now: number): number | undefined {
+  const end = (Date.parse(metadata.creationTimestamp ?? "") || now) + patienceMs;
+  return status?.phase === "Pending" && end > now ? end : undefined;
+}
+
+function outOfMemory({ status }: Pod, limit: string, now: number): Told | undefined {
+  const container = status?.containerStatuses?.[0];
+  const end = [container?.state?.terminated, container?.lastState?.terminated].find(
+    (terminated) => terminated?.reason === "OOMKilled",
+  );
+  if (end === undefined) return undefined;
+  const until = (Date.parse(end.finishedAt ?? "") || now) + outOfMemoryMs;
+  if (until <= now) return undefined;
+  const message = `needed more memory than its limit of ${limit} and was ended at ${end.finishedAt}; raise resources.limits.memory of the AtSignClass`;
+  return { ...obstacle("OutOfMemory", message), until };
+}
+
+function obstacle(reason: Obstacle["reason"], message: string): Told {
+  return { obstacle: { reason, message, preventsStart: false } };
+}

@@ -1,0 +1,147 @@
+import { type AtSign as AtSignName, hostOf } from "@atrium/protocol";
+import type { AtSign } from "../resources/at-sign.ts";
+import type { Failure, Listing, Observed, Obstacle, Server, Wanted } from "../tenant/observe.ts";
+import { type Classified, classOf } from "./classes.ts";
+import type { Pod, VolumeClaim } from "./kubernetes-objects.ts";
+import { claimNamed, objectName, ownerUidOf, releaseToAnnotation, templateAnnotation } from "./names.ts";
+import { type Site, templateOf } from "./objects/pod.ts";
+import { epochOf, isReady, obstacleOf, patienceEnd, serverOf } from "./pod-state.ts";
+import { conditionsBefore } from "./status.ts";
+import { isUnreachable, type Stores } from "./stores.ts";
+
+/** What there is of one AtSign, and what it comes to. */
+export interface View {
+  readonly key: string;
+  readonly atSign: AtSign;
+  readonly host: string;
+  readonly pod: Pod | undefined;
+  /** the pod is not the one that the status names: made for an older object or epoch, or by somebody else */
+  readonly isStray: boolean;
+  /** the pod is not made as its class asks now */
+  readonly isOutdated: boolean;
+  readonly volumeClaim: VolumeClaim | undefined;
+  readonly classified: Classified;
+  readonly observed: Observed;
+  /** what was seen may have changed by then without anybody telling; epoch milliseconds */
+  readonly lookAgainAt: number | undefined;
+}
+
+export interface Sources {
+  readonly key: string;
+  readonly atSign: AtSign;
+  readonly pod: Pod | undefined;
+  readonly volumeClaim: VolumeClaim | undefined;
+  readonly stores: Pick<Stores, "classes" | "namespaces" | "nodes">;
+  readonly site: Site;
+  readonly platformId: string;
+  readonly listing: Listing;
+  /** ends in a row */
+  readonly failure: Failure | undefined;
+  /** what the API server refused a short time ago */
+  readonly refusal: Obstacle | undefined;
+  /** whether it may be ended for another of its present class */
+  readonly mayReplace: () => boolean;
+  readonly now: number;
+}
+
+/** Puts together what is decided from. It reads, and changes nothing. */
+export function viewOf(sources: Sources): View {
+  const { key, atSign, pod, volumeClaim, stores, site, now } = sources;
+  const { status, spec, metadata } = atSign;
+  const host = hostOf(spec.atSign, site.zone);
+  const classified = classOf(atSign, stores);
+  const isStray = pod !== undefined && !isCurrent(pod, atSign);
+  const isOutdated =
+    pod !== undefined &&
+    classified.class !== undefined &&
+    pod.metadata.annotations?.[templateAnnotation] !== templateOf({ atSign, spec: classified.class.spec, host, site });
+  const told = pod && obstacleOf(pod, { memoryLimit: memoryLimit(classified), now });
+  const wanted = wantedOf(atSign, sources.platformId);
+  const obstacle =
+    wanted.run === "Always"
+      ? (lostNode(pod, stores) ?? volumeObstacle(sources) ?? told?.obstacle ?? classified.obstacle ?? sources.refusal)
+      : undefined;
+  const observed: Observed = {
+    now,
+    wanted,
+    epoch: status?.epoch ?? 0,
+    volume: volumeClaim?.status?.phase === "Bound" ? "present" : "absent",
+    volumeNote: volumeNote(volumeClaim, wanted),
+    listing: sources.listing,
+    server: serverSeen(sources, { isStray, isOutdated }),
+    activated: status?.conditions?.some(({ type, status }) => type === "Activated" && status === "True") ?? false,
+    obstacle,
+    before: conditionsBefore(atSign),
+  };
+  const times = [told?.until, pod && patienceEnd(pod, now)].filter((time) => time !== undefined);
+  const lookAgainAt = times.length === 0 ? undefined : Math.min(...times);
+  return { key, atSign, host, pod, isStray, isOutdated, volumeClaim, classified, observed, lookAgainAt };
+
+  function serverSeen({ failure, mayReplace }: Sources, is: { isStray: boolean; isOutdated: boolean }): Server {
+    if (pod !== undefined && isUnreachable(stores.nodes.get(pod.spec?.nodeName ?? ""))) {
+      return { state: "lost", epoch: epochOf(pod) };
+    }
+    const server = serverOf(pod, { failure });
+    if (server.state === "absent" || server.state === "stopping" || server.state === "lost") return server;
+    const replace =
+      is.isStray ||
+      (is.isOutdated && metadata.deletionTimestamp === undefined && (!isReady(pod as Pod) || mayReplace()));
+    if (!replace) return server;
+    // What waits to be started again as it was need not wait to be started as it should be.
+    return server.state === "ready" && !is.isStray
+      ? { ...server, replace }
+      : { state: "starting", epoch: epochOf(pod as Pod), replace };
+  }
+}
+
+/** The status names the pod that the operator has made; labels, owners and annotations prove nothing. */
+export function isCurrent(pod: Pod, { status, metadata }: AtSign): boolean {
+  const { uid } = pod.metadata;
+  return uid === status?.pod?.uid && epochOf(pod) === status?.epoch && ownerUidOf(pod) === metadata.uid;
+}
+
+export function wantedOf({ metadata, spec }: AtSign, platformId: string): Wanted {
+  const { atSign, runPolicy, deletionPolicy } = spec;
+  const common: { atSign: AtSignName; deletionPolicy: Wanted["deletionPolicy"] } = { atSign, deletionPolicy };
+  if (metadata.deletionTimestamp !== undefined) return { ...common, run: "Withdrawn" };
+  const releaseTo = claimNamed(metadata.annotations?.[releaseToAnnotation] ?? "", platformId, metadata.namespace ?? "");
+  return releaseTo === undefined ? { ...common, run: runPolicy } : { ...common, run: "Released", releaseTo };
+}
+
+function memoryLimit({ class: found }: Classified): string {
+  return String(found?.spec.resources.limits.memory ?? "its node's memory");
+}
+
+function lostNode(pod: Pod | undefined, { nodes }: Pick<Stores, "nodes">): Obstacle | undefined {
+  const node = pod?.spec?.nodeName;
+  if (node === undefined || !isUnreachable(nodes.get(node))) return undefined;
+  const message =
+    `the node ${node} does not report any more, and whether the atServer runs there cannot be known; bring the node back, ` +
+    `or when it is certain that it is off, taint it node.kubernetes.io/out-of-service=:NoExecute or delete it`;
+  return { reason: "NodeLost", message, preventsStart: true };
+}
+
+function volumeObstacle({ volumeClaim, atSign }: Sources): Obstacle | undefined {
+  const name = objectName(atSign.metadata.name, "data");
+  const lost = (message: string): Obstacle => ({ reason: "VolumeLost", message, preventsStart: true });
+  if (volumeClaim === undefined) {
+    const before = atSign.status?.conditions?.find(({ type }) => type === "Provisioned");
+    if (before?.reason === "VolumeLost") return lost(before.message);
+    if (before?.status !== "True") return undefined;
+    return lost(
+      `the PersistentVolumeClaim ${name} was deleted (${before.message}); make a claim of that name with that volume, ` +
+        "or delete this AtSign and apply it again to begin without data",
+    );
+  }
+  if (volumeClaim.metadata.deletionTimestamp !== undefined) {
+    return lost(`the PersistentVolumeClaim ${name} is being deleted; back up the data before the atServer ends`);
+  }
+  if (volumeClaim.status?.phase !== "Lost") return undefined;
+  return lost(`the volume of the PersistentVolumeClaim ${name} is gone; restore it from a backup`);
+}
+
+function volumeNote(claim: VolumeClaim | undefined, { deletionPolicy }: Wanted): string | undefined {
+  const volume = claim?.spec?.volumeName;
+  if (volume === undefined) return undefined;
+  return `the data is in the volume ${volume}, which ${deletionPolicy === "Retain" ? "is retained" : "goes with the AtSign"}`;
+}
