@@ -127,6 +127,15 @@ async function start({
     const list = { apiVersion: "v1", kind: "List", items: objects };
     run(binary("kubectl"), ["apply", "--server-side", "-f", "-"], JSON.stringify(list));
   };
+  // Pods reach the API server by the Service `kubernetes`, whose endpoints an API server of its own does not write here.
+  apply({
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
+    metadata: { name: "kubernetes", namespace: "default", labels: { "kubernetes.io/service-name": "kubernetes" } },
+    addressType: "IPv4",
+    endpoints: [{ addresses: [nodeAddress], conditions: { ready: true } }],
+    ports: [{ name: "https", port: Number(new URL(controlPlane.url).port), protocol: "TCP" }],
+  });
   // For logs and exec: by this name the API server is known to the kubelet, as certificates of tests have it.
   apply({
     apiVersion: "rbac.authorization.k8s.io/v1",
