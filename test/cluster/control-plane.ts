@@ -31,7 +31,7 @@ export interface ControlPlane extends AsyncDisposable {
   restartApiServer(): Promise<void>;
 }
 
-export const serviceNetwork = "10.214.0.0/16";
+const serviceNetwork = "10.214.0.0/16";
 const kubernetesServiceAddress = "10.214.0.1";
 
 export async function startControlPlane({
@@ -128,7 +128,7 @@ export async function startControlPlane({
 }
 
 /** As JSON, which is YAML: kubectl and the clients read it. */
-export function kubeconfig({ url, ca, token }: { url: string; ca: string; token: string }): string {
+function kubeconfig({ url, ca, token }: { url: string; ca: string; token: string }): string {
   const name = "atrium";
   return JSON.stringify({
     apiVersion: "v1",

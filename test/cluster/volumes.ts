@@ -13,7 +13,7 @@ interface Options {
 }
 
 const namespace = "local-path-storage";
-export const storageClass = "local-path";
+const storageClass = "local-path";
 
 /**
  * Volumes as directories of this machine, provisioned when a pod needs them. They are of the type `local`, so `fsGroup` holds
