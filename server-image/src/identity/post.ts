@@ -68,15 +68,19 @@ export async function post({ url, name, ca, token, body, deadlineMs, signal }: P
   }
 }
 
-async function readToEnd(socket: TLSSocket): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of socket) {
-    chunks.push(chunk as Buffer);
-    length += (chunk as Buffer).length;
-    if (length > maxReplyBytes) throw new Error("the reply is too long");
-  }
-  return Buffer.concat(chunks);
+function readToEnd(socket: TLSSocket): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    socket.on("data", (chunk: Buffer) => {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length > maxReplyBytes) socket.destroy(new Error("the reply is too long"));
+    });
+    socket.once("end", () => resolve(Buffer.concat(chunks)));
+    socket.once("error", reject);
+    socket.once("close", () => reject(new Error("closed before the end of the reply")));
+  });
 }
 
 /** @throws {Error} when it is cut, or not in a form that the identity service answers in */
