@@ -57,10 +57,14 @@ export function podOf(options: Options, epoch: number): Applied {
   return pod;
 }
 
-/** Says whether two pods differ in more than their epoch: what a change of must replace the pod. */
+/**
+ * Says whether two pods differ in more than their epoch: what a change of must replace the pod. That of the roots need not,
+ * since atServers that run learn of new ones when they renew their certificates.
+ */
 export function templateOf(options: Options): string {
+  const site = { ...options.site, trust: "" };
   return createHash("sha256")
-    .update(JSON.stringify(specOf(options, "")))
+    .update(JSON.stringify(specOf({ ...options, site }, "")))
     .digest("hex")
     .slice(0, 16);
 }
