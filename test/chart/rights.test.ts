@@ -56,19 +56,18 @@ function lines({
 
 /** In every namespace, and why. */
 const everywhere: Readonly<Record<string, string>> = {
-  "atrium.dev/atsignclasses: create get list watch": "reads classes; makes the default one when there is none",
-  "atrium.dev/atsigns/finalizers: update": "owns pods where owners must be allowed to block deletion",
-  "atrium.dev/atsigns/status: get patch update": "says what is",
-  "atrium.dev/atsigns: get list patch update watch": "what it is all about; finalizers and annotations",
+  "atrium.dev/atsignclasses: create list watch": "reads classes; makes the default one when there is none",
+  "atrium.dev/atsigns/status: update": "says what is",
+  "atrium.dev/atsigns: get list patch watch": "what it is all about; the finalizer of those whose data goes with them",
   "authentication.k8s.io/tokenreviews: create": "asks whose token an atServer comes with",
   "events.k8s.io/events: create patch": "tells what happens",
-  "namespaces: get list watch": "which namespaces may use a class; which are being deleted",
+  "namespaces: list watch": "which may use a class, and which are being deleted",
   "networking.k8s.io/networkpolicies: create delete list patch watch": "one policy for the atServers of a namespace",
-  "nodes: get list watch": "whether a node is lost",
+  "nodes: list watch": "which are lost",
   "persistentvolumeclaims: create delete get list patch watch": "the volumes of atServers",
   "persistentvolumes: get patch": "the reclaim policy of what is to be retained",
-  "pods: create delete get list patch watch": "the atServers",
-  "secrets: create delete get patch": "activation secrets, by name; it cannot list Secrets",
+  "pods: create delete get list watch": "the atServers",
+  "secrets: create delete get": "activation secrets, by name; it cannot list Secrets",
 };
 
 /** In the release's namespace besides, and why. */
