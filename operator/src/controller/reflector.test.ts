@@ -156,11 +156,15 @@ describe("a reflector", () => {
   test("lists anew when the API server has forgotten what it saw last", async () => {
     const namespace = await newNamespace();
     await using proxy = await CuttingProxy.listen(plane.port);
+    const writer = new Writer({ client, term: undefined });
+    const gone = await writer.create(configMaps, configMap(namespace, "gone"));
+    // It is listed again, and nothing is told of it.
+    await writer.create(configMaps, configMap(namespace, "kept"));
     const reflection = reflect(namespace, { client: plane.client({ port: proxy.port }) });
     await using _ = reflection.reflector;
     await reflection.reflector.synced;
     proxy.refuses = true;
-
+    await writer.delete(configMaps, gone);
     const stop = new AbortController();
     const stirring = stir(namespace, stop.signal);
     await delay(500);

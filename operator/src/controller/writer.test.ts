@@ -90,11 +90,14 @@ describe("what is deleted", () => {
     expect(await writer.delete(configMaps, first)).toBe(true);
     expect(await writer.delete(configMaps, first)).toBe(false);
     const second = await writer.create(configMaps, configMap("default", "deleted"));
-    expect(await refusal(writer.delete(configMaps, first))).toEqual(conflict);
+    const anyVersion = ({ metadata: { namespace = "", name, uid = "" } }: KubernetesObject) => ({
+      metadata: { namespace, name, uid },
+    });
+    expect(await refusal(writer.delete(configMaps, anyVersion(first)))).toEqual(conflict);
     await writer.apply(configMaps, configMap("default", "deleted", { changed: "1" }));
     expect(await refusal(writer.delete(configMaps, second))).toEqual(conflict);
-    const { resourceVersion: _, ...metadata } = second.metadata;
-    expect(await writer.delete(configMaps, { metadata }, { propagationPolicy: "Background" })).toBe(true);
+    const options = { propagationPolicy: "Background" } as const;
+    expect(await writer.delete(configMaps, anyVersion(second), options)).toBe(true);
   });
 
   test("is said by its UID", async () => {
