@@ -2,7 +2,12 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { type LeafRequest, leafLifeMs, type Pair } from "./certificate-authority.ts";
 
 /** Whether a certificate and its key belong together, to this request and this root, and a third of the life is left. */
-export function isGood(pair: Pair, root: string, { dnsNames, lifeMs = leafLifeMs }: LeafRequest, now: number): boolean {
+export function isGoodLeaf(
+  pair: Pair,
+  root: string,
+  { dnsNames, lifeMs = leafLifeMs }: LeafRequest,
+  now: number,
+): boolean {
   try {
     const leaf = new X509Certificate(pair.certificate);
     return (

@@ -1,6 +1,6 @@
 import type { Log } from "@atrium/runtime/log.ts";
 import { type Pair, platformLifeMs } from "./certificate-authority.ts";
-import { isGood } from "./leaf.ts";
+import { isGoodLeaf } from "./leaf.ts";
 import type { PlatformCa } from "./platform-ca.ts";
 
 /** Certificate, key and trust of this replica. */
@@ -34,7 +34,7 @@ export async function openOperatorTls({
   const issue = async () => ({ ...(await ca.authority.issue(request, now())), trust: ca.trust });
   let current: Pair & { trust: string } = await issue();
   const renew = async () => {
-    if (current.trust === ca.trust && isGood(current, ca.authority.certificate, request, now())) return;
+    if (current.trust === ca.trust && isGoodLeaf(current, ca.authority.certificate, request, now())) return;
     try {
       current = await issue();
     } catch (error) {

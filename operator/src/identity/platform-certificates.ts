@@ -9,7 +9,7 @@ import { entriesOf, nextStep, type Step } from "./ca-change.ts";
 import { base64, type CaEntries, type Secret, secrets, withEntries } from "./ca-secret.ts";
 import { type CertificateAuthority, createRoot, leafLifeMs, platformLifeMs } from "./certificate-authority.ts";
 import { faultFor } from "./fitness.ts";
-import { isGood } from "./leaf.ts";
+import { isGoodLeaf } from "./leaf.ts";
 import { caPath, type PlatformCa } from "./platform-ca.ts";
 
 interface Lives {
@@ -137,7 +137,7 @@ class Keeper {
     const found = await this.#read<Secret>(secrets, name);
     const text = (key: string) => Buffer.from(found?.data?.[key] ?? "", "base64").toString("utf8");
     const pair = { certificate: text("certificate.pem"), key: text("key.pem") };
-    const good = isGood(pair, authority.certificate, request, this.#now());
+    const good = isGoodLeaf(pair, authority.certificate, request, this.#now());
     if (good && text("trust.pem") === trust) return;
     // With a certificate that is good yet, only the trust is new.
     const { certificate, key } = good ? pair : await authority.issue(request, this.#now());

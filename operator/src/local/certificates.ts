@@ -1,4 +1,4 @@
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { X509Certificate } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Log } from "@atrium/runtime/log.ts";
@@ -10,6 +10,7 @@ import {
   leafLifeMs,
   openAuthority,
 } from "../identity/certificate-authority.ts";
+import { isGoodLeaf } from "../identity/leaf.ts";
 import { readOptional, writeAtomically } from "./files.ts";
 import { StartError } from "./start-error.ts";
 
@@ -139,26 +140,10 @@ async function writeLeaf(
 }
 
 /** Whether all three files belong together, to this request and this root, for a while yet. */
-function isGood(
-  directory: string,
-  { certificate: root }: CertificateAuthority,
-  { dnsNames }: LeafRequest,
-  now: number,
-): boolean {
+function isGood(directory: string, { certificate: root }: CertificateAuthority, request: LeafRequest, now: number) {
   const read = (name: string) => readOptional(join(directory, name)) ?? "";
-  if (read("trust.pem") !== root) return false;
-  try {
-    const leaf = new X509Certificate(read("certificate.pem"));
-    return (
-      leaf.verify(new X509Certificate(root).publicKey) &&
-      leaf.checkPrivateKey(createPrivateKey(read("key.pem"))) &&
-      leaf.subjectAltName === dnsNames.map((name) => `DNS:${name}`).join(", ") &&
-      Date.parse(leaf.validFrom) <= now &&
-      lifeLeftMs(read("certificate.pem"), now) > leafLifeMs / 3
-    );
-  } catch {
-    return false; // a damaged file: written again
-  }
+  const pair = { certificate: read("certificate.pem"), key: read("key.pem") };
+  return read("trust.pem") === root && isGoodLeaf(pair, root, request, now);
 }
 
 function lifeLeftMs(certificate: string, now: number): number {
