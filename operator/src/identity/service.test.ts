@@ -4,9 +4,12 @@ import { connect } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { logger, silent } from "@atrium/runtime/log.ts";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import type { ApiClient } from "../controller/api.ts";
+import type { ApiClient, RequestParts } from "../controller/api.ts";
 import { startTestControlPlane, type TestControlPlane } from "../controller/testing/control-plane.ts";
+import { Writer } from "../controller/writer.ts";
 import { installDefinitions } from "../resources/testing/api-server.ts";
+import { base64, secrets } from "./ca-secret.ts";
+import { createRoot, openAuthority } from "./certificate-authority.ts";
 import { openOperatorTls } from "./operator-tls.ts";
 import { openPlatformCa, type PlatformCa } from "./platform-ca.ts";
 import { reviewToken } from "./pod-identity.ts";
@@ -106,6 +109,76 @@ describe("the current pod of an AtSign", () => {
     expect((await askFor(asking)).answer.activation).toEqual({ secret: "brought by the owner" });
     expect((await askFor({ ...asking, activated: true })).answer.activation).toBeUndefined();
     expect(await a.hasSecret("brought")).toBe(true);
+  });
+
+  test("is recorded as activated also while others write its status", async () => {
+    const { token, host } = await a.serving("busy");
+    let written = 0;
+    const racing: Pick<ApiClient, "request"> = {
+      async request<T>(parts: RequestParts): Promise<T> {
+        // Between reading and writing, thrice.
+        if (parts.method === "PUT" && written < 3) {
+          const { status } = await a.readAtSign("busy");
+          await a.setStatus("busy", { ...status, observedGeneration: ++written });
+        }
+        return await client.request<T>(parts);
+      },
+    };
+    await using raced = await serve({ client: racing });
+    const { status } = await askFor({ token, host, atSign: "@busy", activated: true }, raced);
+    expect(status).toBe(200);
+    const after = await a.readAtSign("busy");
+    expect(after.status).toMatchObject({ observedGeneration: 3, conditions: [{ type: "Activated", status: "True" }] });
+  });
+
+  test("is not recorded as activated when it stops to be the current pod meanwhile", async () => {
+    const { token, host } = await a.serving("replaced");
+    let isReplaced = false;
+    const racing: Pick<ApiClient, "request"> = {
+      async request<T>(parts: RequestParts): Promise<T> {
+        if (parts.method === "PUT" && !isReplaced) {
+          isReplaced = true;
+          const { status } = await a.readAtSign("replaced");
+          await a.setStatus("replaced", { ...status, epoch: epoch + 1 });
+        }
+        return await client.request<T>(parts);
+      },
+    };
+    await using raced = await serve({ client: racing });
+    const { status, detail } = await askFor({ token, host, atSign: "@replaced", activated: true }, raced);
+    expect([status, detail]).toEqual([403, "the epoch is not the current one"]);
+    expect((await a.readAtSign("replaced")).status?.conditions).toBeUndefined();
+    expect(await a.hasSecret("replaced-activation")).toBe(true);
+  });
+
+  test("gets the zone's certificate where its class says so, once there is a good one", async () => {
+    const { token, host } = await a.serving("shown");
+    const asking = { token, host, atSign: "@shown" };
+    await using wild = await serve({ usesWildcard: ({ spec }) => spec.atSign === "@shown" });
+    expect(await askFor(asking, wild)).toMatchObject({
+      status: 503,
+      detail: "the Secret atrium-zone-tls is not there",
+    });
+    const root = await openAuthority(await createRoot(["at.test", "other.test"], Date.now()));
+    const put = async (name: string, now = Date.now()) => {
+      const { certificate, key } = await root.issue({ dnsNames: [name], client: false }, now);
+      const data = { "tls.crt": base64(certificate), "tls.key": base64(key) };
+      const metadata = { namespace, name: "atrium-zone-tls" };
+      const object = { apiVersion: "v1", kind: "Secret", type: "kubernetes.io/tls", metadata, data };
+      await new Writer({ client: plane.client(), term: undefined }).apply(secrets, object);
+      return { certificate, privateKey: key };
+    };
+    await put("*.other.test");
+    expect((await askFor(asking, wild)).detail).toBe("the Secret atrium-zone-tls is not for the hosts of the zone");
+    await put("*.at.test", Date.now() - 7 * 86_400_000);
+    expect((await askFor(asking, wild)).detail).toBe("the Secret atrium-zone-tls has expired");
+    const serving = await put("*.at.test");
+    const { answer } = await askFor(asking, wild);
+    expect(answer.serving).toEqual(serving);
+    expect(new X509Certificate(answer.certificate).subjectAltName).toBe(`DNS:${host}`);
+    // Not for others.
+    const { token: other, host: otherHost } = await a.serving("plain");
+    expect((await askFor({ token: other, host: otherHost, atSign: "@plain" }, wild)).answer.serving).toBeUndefined();
   });
 
   test("waits while its activation secret is not there, or it is not named yet", async () => {
