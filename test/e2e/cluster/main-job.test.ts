@@ -97,7 +97,7 @@ describe("an Atsign in a cluster", () => {
 
   test("that is deleted keeps its data, and has it again; with Delete it has not", async () => {
     hosting.cluster.kubectl("-n", "customer-a", "delete", "atsign", "bob", "--timeout=60s");
-    expect(hosting.cluster.kubectl("-n", "customer-a", "get", "pods", "-o", "name").trim()).toBe("");
+    hosting.cluster.kubectl("-n", "customer-a", "wait", "pod/bob-atserver", "--for=delete", "--timeout=60s");
     expect(hosting.cluster.kubectl("-n", "customer-a", "get", "pvc", "-o", "name")).toContain("bob-data");
     hosting.apply("customer-a", "@bob", { deletionPolicy: "Delete" });
     await hosting.until("customer-a", "@bob", "Ready", "Serving");
