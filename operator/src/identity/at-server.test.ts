@@ -41,7 +41,7 @@ beforeAll(async () => {
   client = plane.client({ user: await grantRights(plane.client(), namespace) });
   ca = parts.use(await openPlatformCa({ client, namespace, names, log: silent, pollMs: 100 }));
   const tls = parts.use(await openOperatorTls({ ca, log: silent }));
-  const limits = { perAddress: many, perPod: many, perNamespace: many, overall: many };
+  const limits = { perAddress: many, refusedPerAddress: many, perPod: many, perNamespace: many, overall: many };
   const listen = { host: "127.0.0.1", port: 0 };
   const options = { listen, tls, client, ca, namespace, usesWildcard: () => false, log: silent, limits, lifeMs };
   service = parts.use(await serveIdentity(options));

@@ -32,7 +32,7 @@ export interface CaContent {
 }
 
 const managedBy = "app.kubernetes.io/managed-by";
-export const operatorName = "atrium-operator";
+const operatorName = "atrium-operator";
 
 /** @throws {Error} in words for the one who wrote the Secret */
 export async function readCaSecret(secret: Secret): Promise<CaContent> {

@@ -58,7 +58,7 @@ interface Options {
  * @throws {Error} when the Secret is there and cannot be used, or may not be read
  */
 export async function openPlatformCa(options: Options): Promise<PlatformCa> {
-  const { client, namespace, log, pollMs = 30_000 } = options;
+  const { log, pollMs = 30_000 } = options;
   const secret = await patiently(() => ensureSecret(options), options);
   let seen = { secret, content: await readable(secret) };
   const stored = seen.content.platformId;
@@ -70,7 +70,7 @@ export async function openPlatformCa(options: Options): Promise<PlatformCa> {
   let problem: string | undefined;
 
   const take = async () => {
-    const read = await client.request<Secret>({ method: "GET", path: caPath(namespace) });
+    const read = await readOrRestore(options, seen.secret);
     const { uid, resourceVersion } = seen.secret.metadata;
     if (read.metadata.uid === uid && read.metadata.resourceVersion === resourceVersion) return;
     const before = seen.content;
@@ -149,6 +149,21 @@ async function ensureSecret(options: Options): Promise<Secret> {
     if (isStatus(error, 409)) return await read();
     throw error;
   }
+}
+
+/** Somebody who removed it did not mean it: the next replica would make another platform. */
+async function readOrRestore({ client, namespace, log }: Options, last: Secret): Promise<Secret> {
+  try {
+    return await client.request<Secret>({ method: "GET", path: caPath(namespace) });
+  } catch (error) {
+    if (!isStatus(error, 404)) throw error;
+  }
+  const { name, labels = {}, annotations = {} } = last.metadata;
+  const { apiVersion = "v1", kind = "Secret", type = "Opaque", data = {} } = last;
+  const body = { apiVersion, kind, type, data, metadata: { namespace, name, labels, annotations } };
+  const restored = await client.request<Secret>({ method: "POST", path: pathOf(secrets, { namespace }), body });
+  log.warn({ secret: name }, "the platform's CA was removed, and is there again");
+  return restored;
 }
 
 /** Again and again while the API server is away. */

@@ -143,7 +143,19 @@ describe("the platform's CA", () => {
     }
   });
 
-  test("keeps what was good when the Secret becomes bad or goes, and says so once", async () => {
+  test("is there again when it was removed: another one would be another platform's", async () => {
+    const here = await release();
+    using ca = await here.open();
+    using other = await here.open();
+    const before = await here.secret(caSecretName);
+    const path = pathOf(secrets, { namespace: here.namespace, name: caSecretName });
+    await client.request({ method: "DELETE", path });
+    await Promise.all([ca.refresh(), other.refresh()]);
+    expect(await here.secret(caSecretName)).toEqual(before);
+    expect((await here.metadata(caSecretName)).labels).toEqual({ "app.kubernetes.io/managed-by": "atrium-operator" });
+  });
+
+  test("keeps what was good when the Secret becomes bad, and says so once", async () => {
     const here = await release();
     const lines: string[] = [];
     const log = logger({ name: "test", to: { write: (line: string) => void lines.push(line) } });

@@ -45,3 +45,11 @@ test("does not forget who is refused", () => {
   expect(taken.take("a")).toBe(2_000);
   expect(taken.size).toBe(1);
 });
+
+test("counts what was done anyway, and no further than nothing", () => {
+  const { clock, taken } = limit();
+  for (let times = 0; times < 5; times++) taken.count("a");
+  expect([taken.waitMs("a"), taken.waitMs("b")]).toEqual([2_000, 0]);
+  clock.nowMs = 2_000;
+  expect([taken.waitMs("a"), taken.waitMs("a"), taken.take("a"), taken.take("a")]).toEqual([0, 0, 0, 2_000]);
+});

@@ -27,16 +27,32 @@ export class RateLimit {
 
   /** @returns 0 when it may be done, and was counted; else after how many milliseconds it may be */
   take(key: string): number {
-    const { burst, perSecond } = this.#rate;
+    const waitMs = this.waitMs(key);
+    if (waitMs === 0) this.count(key);
+    return waitMs;
+  }
+
+  /** @returns 0 when it may be done; else after how many milliseconds it may be */
+  waitMs(key: string): number {
+    const missing = 1 - this.#level(key);
+    return missing <= 0 ? 0 : Math.ceil((missing / this.#rate.perSecond) * 1000);
+  }
+
+  /** Counts what was done, whether or not it should have been. */
+  count(key: string): void {
     const nowMs = this.#monotonic();
-    const before = this.#buckets.get(key) ?? { level: burst, atMs: nowMs };
-    const level = Math.min(burst, before.level + ((nowMs - before.atMs) / 1000) * perSecond);
-    if (level < 1) return Math.ceil(((1 - level) / perSecond) * 1000);
+    const level = Math.max(0, this.#level(key) - 1);
     // Set anew, it goes last: the first one is the one that was used longest ago.
     this.#buckets.delete(key);
-    this.#buckets.set(key, { level: level - 1, atMs: nowMs });
+    this.#buckets.set(key, { level, atMs: nowMs });
     this.#forget(nowMs);
-    return 0;
+  }
+
+  #level(key: string): number {
+    const { burst, perSecond } = this.#rate;
+    const bucket = this.#buckets.get(key);
+    if (bucket === undefined) return burst;
+    return Math.min(burst, bucket.level + ((this.#monotonic() - bucket.atMs) / 1000) * perSecond);
   }
 
   get size(): number {

@@ -40,12 +40,15 @@ beforeAll(async () => {
 afterAll(() => parts.disposeAsync(), 30_000);
 
 const many = { burst: 10_000, perSecond: 1_000 };
+const unlimited = {
+  ...{ perAddress: many, refusedPerAddress: many, perPod: many, perNamespace: many, overall: many },
+};
 
 async function serve(options: Partial<IdentityServiceOptions> = {}): Promise<IdentityService> {
   const tls = await openOperatorTls({ ca, log: silent });
   return await serveIdentity({
     ...{ listen: { host: "127.0.0.1", port: 0 }, tls, client, ca, namespace, usesWildcard: () => false, log: silent },
-    limits: { perAddress: many, perPod: many, perNamespace: many, overall: many },
+    limits: unlimited,
     ...options,
   });
 }
@@ -320,7 +323,7 @@ describe("the service", () => {
     const rate = (burst: number) => ({ burst, perSecond: 0.01 });
     const limited = async (limits: IdentityServiceOptions["limits"], asks: readonly Parameters<typeof askFor>[0][]) => {
       await using other = await serve({
-        limits: { perAddress: many, perPod: many, perNamespace: many, overall: many, ...limits },
+        limits: { ...unlimited, ...limits },
       });
       const statuses = [];
       for (const each of asks) {
@@ -336,12 +339,35 @@ describe("the service", () => {
     expect(await limited({ perNamespace: rate(2) }, [eager, eager, other, foreign])).toEqual([200, 200, 429, 200]);
     expect(await limited({ perAddress: rate(2) }, [eager, other, foreign])).toEqual([200, 200, 429]);
     expect(await limited({ overall: rate(1) }, [eager, foreign])).toEqual([200, 429]);
+    const unproven = { host, atSign: "@eager", token: "junk" };
+    expect(await limited({ refusedPerAddress: rate(2) }, [eager, unproven, eager, unproven, eager])).toEqual([
+      ...[200, 401, 200, 401, 429],
+    ]);
+  });
+
+  test("has so many connections of one address, and more when they end", async () => {
+    const { token, host } = await a.serving("greedy");
+    await using narrow = await serve({ limits: { ...unlimited, connectionsPerAddress: 2 } });
+    const greedy = [connect(narrow.address), connect(narrow.address)];
+    await Promise.all(greedy.map((socket) => once(socket, "connect")));
+    await expect(askFor({ token, host, atSign: "@greedy" }, narrow)).rejects.toThrow();
+    const closed = greedy.map((socket) =>
+      once(
+        socket.on("error", () => undefined),
+        "close",
+      ),
+    );
+    for (const socket of greedy) socket.destroy();
+    await Promise.all(closed);
+    const later = async () => (await askFor({ token, host, atSign: "@greedy" }, narrow).catch(() => undefined))?.status;
+    const deadline = AbortSignal.timeout(5_000);
+    while ((await later()) !== 200) deadline.throwIfAborted();
   });
 
   test("works on so many at a time, and refuses the others", async () => {
     const { token, host } = await a.serving("crowd");
     await using narrow = await serve({
-      limits: { concurrent: 1, perAddress: many, perPod: many, perNamespace: many, overall: many },
+      limits: { ...unlimited, concurrent: 1 },
     });
     const asks = await Promise.all(Array.from({ length: 6 }, () => askFor({ token, host, atSign: "@crowd" }, narrow)));
     const statuses = asks.map(({ status }) => status);

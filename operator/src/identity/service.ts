@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { createServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
 import type { Address } from "@atrium/runtime/config.ts";
 import type { Log } from "@atrium/runtime/log.ts";
 import { traced } from "@atrium/runtime/tracing.ts";
@@ -13,27 +13,33 @@ import type { PlatformCa } from "./platform-ca.ts";
 import { type PodIdentity, reviewToken } from "./pod-identity.ts";
 import { Problem } from "./problem.ts";
 import { type Rate, RateLimit } from "./rate-limit.ts";
-import { readBody } from "./request-body.ts";
+import { type IdentityBody, readBody } from "./request-body.ts";
 
 /** What one replica serves. */
 export interface IdentityLimits {
-  /** requests whose token is not known yet, by the address that they come from: behind some networks, a whole node */
+  /** requests from one address: behind some networks that is a whole node */
   readonly perAddress: Rate;
+  /** of these, the ones that were refused: an address that proves nothing is not asked about for long */
+  readonly refusedPerAddress: Rate;
   /** of one pod: a certificate lives for a day */
   readonly perPod: Rate;
   /** of one tenant */
   readonly perNamespace: Rate;
+  /** of all whose token was accepted */
   readonly overall: Rate;
   /** requests that are worked on at a time */
   readonly concurrent: number;
+  readonly connectionsPerAddress: number;
 }
 
 const defaultLimits: IdentityLimits = {
   perAddress: { burst: 300, perSecond: 10 },
+  refusedPerAddress: { burst: 50, perSecond: 1 },
   perPod: { burst: 8, perSecond: 0.2 },
-  perNamespace: { burst: 300, perSecond: 10 },
-  overall: { burst: 600, perSecond: 50 },
+  perNamespace: { burst: 500, perSecond: 20 },
+  overall: { burst: 1_000, perSecond: 60 },
   concurrent: 24,
+  connectionsPerAddress: 256,
 };
 
 export interface IdentityServiceOptions {
@@ -86,6 +92,7 @@ export async function serveIdentity(options: IdentityServiceOptions): Promise<Id
     (request, response) => void desk.serve(request, response),
   );
   server.maxConnections = maxConnections;
+  limitConnections(server, options.limits?.connectionsPerAddress ?? defaultLimits.connectionsPerAddress);
   server.keepAliveTimeout = 5_000;
   server.timeout = deadlines.requestMs + deadlines.workMs;
   server.on("tlsClientError", (error) => log.debug({ error: error.message }, "identity: TLS failed"));
@@ -108,8 +115,34 @@ export async function serveIdentity(options: IdentityServiceOptions): Promise<Id
   };
 }
 
+/** One pod that holds many connections open must not keep the others out. */
+function limitConnections(server: Server, perAddress: number): void {
+  const open = new Map<string, number>();
+  server.on("connection", (socket: Socket) => {
+    const { remoteAddress: address = "" } = socket;
+    const count = (open.get(address) ?? 0) + 1;
+    open.set(address, count);
+    socket.once("close", () => {
+      const left = (open.get(address) ?? 1) - 1;
+      if (left === 0) open.delete(address);
+      else open.set(address, left);
+    });
+    if (count > perAddress) socket.destroy();
+  });
+}
+
 function contextOf({ current: { certificate, key } }: OperatorTls) {
   return { cert: certificate, key, minVersion: "TLSv1.2" as const };
+}
+
+type Limit = "perAddress" | "refusedPerAddress" | "perPod" | "perNamespace" | "overall";
+
+/** What is known of a request, for the log. */
+interface About {
+  readonly address: string;
+  pod?: PodIdentity;
+  /** it was not even looked at: there may be very many of these */
+  isFlood?: boolean;
 }
 
 /** Takes requests, in bounds. */
@@ -120,7 +153,7 @@ class Desk {
   readonly #log: Log;
   readonly #workMs: number;
   readonly #concurrent: number;
-  readonly #limits: Readonly<Record<"perAddress" | "perPod" | "perNamespace" | "overall", RateLimit>>;
+  readonly #limits: Readonly<Record<Limit, RateLimit>>;
   #working = 0;
 
   constructor(options: IdentityServiceOptions, workMs: number) {
@@ -133,6 +166,7 @@ class Desk {
     this.#concurrent = limits.concurrent;
     this.#limits = {
       perAddress: limit(limits.perAddress),
+      refusedPerAddress: limit(limits.refusedPerAddress),
       perPod: limit(limits.perPod),
       perNamespace: limit(limits.perNamespace),
       overall: limit(limits.overall),
@@ -141,16 +175,14 @@ class Desk {
 
   /** Answers every request, whatever happens. */
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const about: { pod?: PodIdentity } = {};
+    const about: About = { address: request.socket.remoteAddress ?? "" };
     try {
-      const issued = await traced("operator.identity", {}, () => this.#bounded(request, about));
-      this.#log.info({ ...about, atSign: issued.atSign, expiresAt: issued.answer.expiresAt }, "identity issued");
-      this.#send(response, 200, "application/json", JSON.stringify(issued.answer));
+      const { atSign, answer } = await traced("operator.identity", {}, () => this.#answer(request, about));
+      this.#log.info({ ...about, atSign, expiresAt: answer.expiresAt }, "identity issued");
+      this.#send(response, 200, "application/json", JSON.stringify(answer));
     } catch (error) {
       const problem = problemOf(error);
-      const fields = { ...about, status: problem.status, detail: problem.message };
-      if (problem.status >= 500) this.#log.error({ ...fields, err: problem.cause }, "identity not served");
-      else this.#log.warn(fields, "identity refused");
+      this.#tell(problem, about);
       if (problem.retryAfterMs !== undefined) {
         response.setHeader("retry-after", Math.max(1, Math.ceil(problem.retryAfterMs / 1000)));
       }
@@ -161,36 +193,52 @@ class Desk {
     }
   }
 
-  async #bounded(request: IncomingMessage, about: { pod?: PodIdentity }): Promise<Issued> {
+  #tell(problem: Problem, { isFlood = false, ...about }: About): void {
+    const fields = { ...about, status: problem.status, detail: problem.message };
+    if (problem.status >= 500) this.#log.error({ ...fields, err: problem.cause }, "identity not served");
+    else if (isFlood) this.#log.debug(fields, "identity refused");
+    else {
+      this.#limits.refusedPerAddress.count(about.address);
+      this.#log.warn(fields, "identity refused");
+    }
+  }
+
+  async #answer(request: IncomingMessage, about: About): Promise<Issued> {
+    const { address } = about;
+    const waitMs = Math.max(this.#limits.refusedPerAddress.waitMs(address), this.#limits.perAddress.take(address));
+    if (waitMs > 0) {
+      about.isFlood = true;
+      throw tooMany(waitMs);
+    }
     if (request.url !== path) throw new Problem(404, `there is only ${path}`);
     if (request.method !== "POST") throw new Problem(405, "only POST");
-    this.#count("perAddress", request.socket.remoteAddress ?? "");
-    this.#count("overall", "");
+    const [, token] = /^Bearer ([\w.~+/-]+=*)$/i.exec(request.headers.authorization ?? "") ?? [];
+    if (token === undefined) throw new Problem(401, "there is no bearer token");
+    const body = await readBody(request);
+    // From here on it takes as long as we take, not its sender.
     if (this.#working >= this.#concurrent) throw new Problem(503, "too much to do", { retryAfterMs: 1_000 });
     this.#working++;
     try {
-      return await this.#work(request, about);
+      return await this.#work(token, body, about);
     } finally {
       this.#working--;
     }
   }
 
-  async #work(request: IncomingMessage, about: { pod?: PodIdentity }): Promise<Issued> {
-    const [, token] = /^Bearer ([\w.~+/-]+=*)$/i.exec(request.headers.authorization ?? "") ?? [];
-    if (token === undefined) throw new Problem(401, "there is no bearer token");
-    const body = await readBody(request);
+  async #work(token: string, body: IdentityBody, about: About): Promise<Issued> {
     const signal = AbortSignal.timeout(this.#workMs);
     const pod = await reviewToken(this.#client, token, signal);
     about.pod = pod;
     this.#count("perPod", pod.uid);
     this.#count("perNamespace", pod.namespace);
+    this.#count("overall", "");
     return await this.#issuer.issue(pod, body, signal);
   }
 
   /** @throws {Problem} 429 */
-  #count(limit: "perAddress" | "perPod" | "perNamespace" | "overall", key: string): void {
+  #count(limit: Limit, key: string): void {
     const waitMs = this.#limits[limit].take(key);
-    if (waitMs > 0) throw new Problem(429, "too many requests", { retryAfterMs: waitMs });
+    if (waitMs > 0) throw tooMany(waitMs);
   }
 
   #send(response: ServerResponse, status: number, type: string, body: string): void {
@@ -202,6 +250,10 @@ class Desk {
     });
     response.end(body);
   }
+}
+
+function tooMany(retryAfterMs: number): Problem {
+  return new Problem(429, "too many requests", { retryAfterMs });
 }
 
 /** What goes wrong between us and the API server is no fault of the caller's, and passes. */

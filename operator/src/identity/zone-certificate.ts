@@ -12,7 +12,7 @@ export interface ServingPair {
 }
 
 /** A Secret of the type kubernetes.io/tls in the release's namespace, brought by who runs the platform. */
-export const zoneSecretName = "atrium-zone-tls";
+const zoneSecretName = "atrium-zone-tls";
 
 /**
  * The zone's public certificate with its key.

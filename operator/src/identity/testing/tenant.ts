@@ -8,7 +8,7 @@ import { base64, secrets } from "../ca-secret.ts";
 import { audience } from "../pod-identity.ts";
 
 const core = (plural: string): Resource => ({ group: "", version: "v1", plural });
-export const pods = core("pods");
+const pods = core("pods");
 const namespaces = core("namespaces");
 const serviceAccounts = core("serviceaccounts");
 
