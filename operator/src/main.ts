@@ -4,6 +4,7 @@ import { announce, exitCode, terminated } from "@atrium/runtime/lifecycle.ts";
 import { type Log, logger } from "@atrium/runtime/log.ts";
 import { classOf } from "./cluster/classes.ts";
 import { Leading } from "./cluster/leading.ts";
+import { readPolicySpec } from "./cluster/network-policies.ts";
 import type { Site } from "./cluster/objects/pod.ts";
 import { ClusterRoutes } from "./cluster/routes.ts";
 import { openStores } from "./cluster/stores.ts";
@@ -64,18 +65,27 @@ async function run(config: Config, log: Log, signal: AbortSignal): Promise<void>
   using directory = directoryClient(config.directory, () => tls.current);
   const feed = routeFeed();
 
-  await using stores = openStores(client, {
-    onAtSign(key, gone) {
-      routes.look(key, gone);
-      leading.look(key, gone);
+  const { tenantNetworkPolicy } = config;
+  const networkPolicy = tenantNetworkPolicy === undefined ? undefined : readPolicySpec(tenantNetworkPolicy);
+
+  await using stores = openStores(
+    client,
+    {
+      onAtSign(key, gone) {
+        routes.look(key, gone);
+        leading.look(key, gone);
+      },
+      onClasses: () => leading.lookAtAll(),
+      onNetworkPolicy: (namespace) => leading.lookAtPolicy(namespace),
+      onError: (error) => log.warn({ error: String(error) }, "a watch failed; it is begun anew"),
     },
-    onClasses: () => leading.lookAtAll(),
-    onError: (error) => log.warn({ error: String(error) }, "a watch failed; it is begun anew"),
-  });
+    networkPolicy !== undefined,
+  );
   const routes = new ClusterRoutes({ stores, feed, zone: config.zone });
   const leading = new Leading({
     ...{ client, stores, synced: stores.synced, platformId: ca.platformId, cell: config.cell, directory, log },
     ...{ site: () => siteOf(config, ca), instance: config.podName, onWorked: metrics.worked },
+    networkPolicy,
   });
   const unsubscribe = ca.onChange(() => leading.lookAtAll());
 

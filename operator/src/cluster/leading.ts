@@ -1,5 +1,5 @@
 import type { Log } from "@atrium/runtime/log.ts";
-import { type ApiClient, ApiError } from "../controller/api.ts";
+import { type ApiClient, ApiError, type KubernetesObject } from "../controller/api.ts";
 import { Controller } from "../controller/controller.ts";
 import { EventRecorder } from "../controller/events.ts";
 import type { Term } from "../controller/term.ts";
@@ -12,6 +12,7 @@ import { defaultClass } from "./classes.ts";
 import { Directory } from "./directory.ts";
 import type { EventReason } from "./happenings.ts";
 import { ownerKeyOf, releaseToAnnotation } from "./names.ts";
+import { keepNetworkPolicy } from "./network-policies.ts";
 import type { Site } from "./objects/pod.ts";
 import { keyOfVolumeClaim, type Stores } from "./stores.ts";
 import { Tenants } from "./tenants.ts";
@@ -29,6 +30,8 @@ export interface LeadingOptions {
   readonly instance: string;
   readonly onWorked?: WorkQueueOptions["onWorked"];
   readonly log: Log;
+  /** spec of the network policy of namespaces that have AtSigns; undefined when none is kept */
+  readonly networkPolicy?: unknown;
   readonly deletionMs?: number;
 }
 
@@ -36,6 +39,7 @@ export interface LeadingOptions {
 const workers = 16;
 /** The key of what belongs to no AtSign. */
 const classKey = "classes";
+const policyPrefix = "network-policy:";
 
 /** What the leader alone does. */
 export class Leading {
@@ -72,6 +76,12 @@ export class Leading {
   look(key: string, gone: AtSign | undefined): void {
     if (gone !== undefined) this.#tenants?.withdraw(key, gone);
     this.#controller.add(key);
+    this.lookAtPolicy(key.slice(0, key.indexOf("/")));
+  }
+
+  /** A namespace has AtSigns now, or none any more, or its policy has changed. */
+  lookAtPolicy(namespace: string): void {
+    if (this.#options.networkPolicy !== undefined) this.#controller.add(`${policyPrefix}${namespace}`);
   }
 
   /** A class or a namespace has changed. */
@@ -119,10 +129,17 @@ export class Leading {
   *#keys(): Generator<string> {
     const { atSigns, volumeClaims, pods } = this.#options.stores;
     yield classKey;
+    if (this.#options.networkPolicy !== undefined) yield* this.#policyKeys();
     yield* atSigns.keys();
     for (const key of [...map(volumeClaims.values(), keyOfVolumeClaim), ...map(pods.values(), ownerKeyOf)]) {
       if (key !== undefined && atSigns.get(key) === undefined) yield key;
     }
+  }
+
+  #policyKeys(): Set<string> {
+    const { atSigns, networkPolicies } = this.#options.stores;
+    const namespaces = [...map(atSigns.values(), namespaceOf), ...map(networkPolicies.values(), namespaceOf)];
+    return new Set(namespaces.map((namespace) => `${policyPrefix}${namespace}`));
   }
 
   /** Those whose name the directory has, if it has lost nothing. */
@@ -142,6 +159,12 @@ export class Leading {
 
   async #reconcile(key: string, term: Term): Promise<Outcome | undefined> {
     if (key === classKey) return await this.#keepDefaultClass(term);
+    if (key.startsWith(policyPrefix)) {
+      const { client, stores, networkPolicy: spec } = this.#options;
+      const writer = new Writer({ client, term });
+      await keepNetworkPolicy(key.slice(policyPrefix.length), { spec, stores, writer });
+      return undefined;
+    }
     return await this.#tenants?.reconcile(key);
   }
 
@@ -163,6 +186,10 @@ export class Leading {
     }
     return undefined;
   }
+}
+
+function namespaceOf({ metadata: { namespace = "" } }: KubernetesObject): string {
+  return namespace;
 }
 
 function* map<A, B>(items: Iterable<A>, to: (item: A) => B): Generator<B> {

@@ -16,6 +16,7 @@ import {
   volumeClaims,
 } from "./kubernetes-objects.ts";
 import { atSignLabel, objectName, ownerAnnotation, ownerKeyOf } from "./names.ts";
+import { type NetworkPolicy, networkPolicies, policySelector } from "./network-policies.ts";
 
 /** What this replica sees of the cluster. */
 export interface Stores {
@@ -25,6 +26,8 @@ export interface Stores {
   readonly volumeClaims: ObjectStore<VolumeClaim>;
   readonly nodes: ObjectStore<Node>;
   readonly namespaces: ObjectStore<KubernetesObject>;
+  /** the operator's own; empty when it keeps none */
+  readonly networkPolicies: ObjectStore<NetworkPolicy>;
 }
 
 export interface StoresListener {
@@ -32,7 +35,9 @@ export interface StoresListener {
   onAtSign(key: string, gone?: AtSign): void;
   /** of a class, or of a namespace that may use it */
   onClasses(): void;
-  /** a class or namespace that was not there before, or has changed in what matters */
+  /** of the network policy of a namespace */
+  onNetworkPolicy(namespace: string): void;
+  /** a watch failed, and is begun anew */
   onError(error: unknown): void;
 }
 
@@ -41,18 +46,24 @@ export interface OpenStores extends Stores, AsyncDisposable {
   readonly synced: Promise<unknown>;
 }
 
-/** Watches everything that AtSigns are made of. */
-export function openStores(client: Pick<ApiClient, "request" | "stream">, listener: StoresListener): OpenStores {
+/** Watches everything that AtSigns are made of. @param keepsPolicies whether network policies are kept too */
+export function openStores(
+  client: Pick<ApiClient, "request" | "stream">,
+  listener: StoresListener,
+  keepsPolicies: boolean,
+): OpenStores {
   const stores: Stores = {
-    atSigns: new ObjectStore<AtSign>({ atSign: ({ spec }) => [spec.atSign] }),
+    atSigns: new ObjectStore<AtSign>({ atSign: ({ spec }) => [spec.atSign], namespace: namespaceOf }),
     classes: new ObjectStore<AtSignClass>(),
     pods: new ObjectStore<Pod>({
       owner: (pod) => [ownerKeyOf(pod) ?? ""],
+      namespace: namespaceOf,
       node: ({ spec }) => (spec?.nodeName === undefined ? [] : [spec.nodeName]),
     }),
     volumeClaims: new ObjectStore<VolumeClaim>(),
     nodes: new ObjectStore<Node>(),
     namespaces: new ObjectStore<KubernetesObject>(),
+    networkPolicies: new ObjectStore<NetworkPolicy>(),
   };
   const { onError } = listener;
   const reflect = <T extends KubernetesObject>(options: Omit<ReflectorOptions<T>, "client" | "onError">) =>
@@ -103,6 +114,14 @@ export function openStores(client: Pick<ApiClient, "request" | "stream">, listen
         if (JSON.stringify(now?.metadata.labels) !== JSON.stringify(before?.metadata.labels)) listener.onClasses();
       },
     }),
+    ...(keepsPolicies
+      ? [
+          reflect<NetworkPolicy>({
+            ...{ resource: networkPolicies, store: stores.networkPolicies, labelSelector: policySelector },
+            onChange: (key) => listener.onNetworkPolicy(key.slice(0, key.indexOf("/"))),
+          }),
+        ]
+      : []),
   ];
   const synced = Promise.all(reflectors.map((reflector) => reflector.synced));
   // It may be that nobody waits for it.
@@ -114,6 +133,10 @@ export function openStores(client: Pick<ApiClient, "request" | "stream">, listen
       await Promise.all(reflectors.map((reflector) => reflector[Symbol.asyncDispose]()));
     },
   };
+}
+
+function namespaceOf({ metadata: { namespace = "" } }: KubernetesObject): readonly string[] {
+  return [namespace];
 }
 
 /** @returns the key of the AtSign whose data it has */

@@ -62,7 +62,6 @@ export async function startCell(flags: (directory: string) => readonly string[] 
     for (const process of processes) await process[Symbol.asyncDispose]();
   });
   const running = stack.move();
-  let operators = 0;
   return {
     ...{ plane, client, log },
     async startOperator(environment = {}) {
@@ -72,7 +71,8 @@ export async function startCell(flags: (directory: string) => readonly string[] 
           KUBECONFIG: plane.kubeconfig,
           OPERATOR_ZONE: zone,
           OPERATOR_NAMESPACE: system,
-          OPERATOR_POD_NAME: `operator-${operators++}`,
+          // As of a container that is started again in its pod: the lease is its own.
+          OPERATOR_POD_NAME: "operator",
           OPERATOR_INTERNAL_GATEWAY: `127.0.0.1:${gatewayPort}`,
           OPERATOR_DIRECTORY: `127.0.0.1:${directory.admin.port}`,
           OPERATOR_ATSERVER_DIRECTORY: "directory.test:64",
@@ -179,9 +179,14 @@ export async function until<T>(look: () => Promise<T> | T, isSo: (seen: T) => bo
     const seen = await look();
     if (isSo(seen)) return seen;
     if (performance.now() > endMs)
-      throw new Error(`not so within ${withinMs} ms: ${JSON.stringify(seen, undefined, 2)}`);
+      throw new Error(`not so within ${withinMs} ms: ${JSON.stringify(seen, withoutFields)}`);
     await delay(25);
   }
+}
+
+/** Who set which field is long, and of no interest. */
+function withoutFields(key: string, value: unknown): unknown {
+  return key === "managedFields" ? undefined : value;
 }
 
 /** @returns undefined when there is none */
