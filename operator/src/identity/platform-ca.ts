@@ -58,69 +58,95 @@ interface Options {
  * @throws {Error} when the Secret is there and cannot be used, or may not be read
  */
 export async function openPlatformCa(options: Options): Promise<PlatformCa> {
-  const { log, pollMs = 30_000 } = options;
   const secret = await patiently(() => ensureSecret(options), options);
-  let seen = { secret, content: await readable(secret) };
-  const stored = seen.content.platformId;
+  const content = await readable(secret);
+  const { platformId: stored } = content;
+  const { platformId, log } = options;
   if (stored === undefined) throw new Error(`${caSecretName}: platform-id is missing`);
-  if (options.platformId !== undefined && options.platformId !== stored) {
-    log.warn({ platformId: options.platformId, stored }, "the platform id that is set differs from the stored one");
+  if (platformId !== undefined && platformId !== stored) {
+    log.warn({ platformId, stored }, "the platform id that is set differs from the stored one");
   }
-  const listeners = new Set<() => void>();
-  let problem: string | undefined;
+  return new PolledCa(options, { secret, content }, platformId ?? stored);
+}
 
-  const take = async () => {
-    const read = await readOrRestore(options, seen.secret);
-    const { uid, resourceVersion } = seen.secret.metadata;
-    if (read.metadata.uid === uid && read.metadata.resourceVersion === resourceVersion) return;
-    const before = seen.content;
-    seen = { secret: read, content: await readable(read) };
-    const same = trustOf(before) === trustOf(seen.content) && issuerOf(before) === issuerOf(seen.content);
-    if (same) return;
-    log.info({ roots: rootsOf(seen.content).length }, "the platform's CA was taken up anew");
-    for (const listener of listeners) listener();
-  };
-  let refreshing: Promise<void> | undefined;
-  const refresh = async () => {
-    try {
-      await take();
-      problem = undefined;
-    } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
-      if (text !== problem) log.error({ problem: text }, "the platform's CA was not taken up");
-      problem = text;
-    }
-  };
-  const timer = setInterval(() => void refreshOnce(), pollMs).unref();
-  const refreshOnce = () => {
-    refreshing ??= refresh().finally(() => {
-      refreshing = undefined;
-    });
-    return refreshing;
-  };
-  return {
-    platformId: options.platformId ?? stored,
-    names: options.names,
-    get trust() {
-      return trustOf(seen.content);
-    },
-    get authority() {
-      return seen.content.current;
-    },
-    get seen() {
-      return seen;
-    },
-    onChange(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+class PolledCa implements PlatformCa {
+  readonly platformId: string;
+  readonly names: readonly string[];
+  readonly #options: Options;
+  readonly #listeners = new Set<() => void>();
+  readonly #timer: NodeJS.Timeout;
+  #seen: PlatformCa["seen"];
+  #looking: Promise<void> | undefined;
+  #problem: string | undefined;
+
+  constructor(options: Options, seen: PlatformCa["seen"], platformId: string) {
+    this.platformId = platformId;
+    this.names = options.names;
+    this.#options = options;
+    this.#seen = seen;
+    this.#timer = setInterval(() => void this.#look(), options.pollMs ?? 30_000).unref();
+  }
+
+  get trust(): string {
+    return trustOf(this.#seen.content);
+  }
+
+  get authority(): CertificateAuthority {
+    return this.#seen.content.current;
+  }
+
+  get seen(): PlatformCa["seen"] {
+    return this.#seen;
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async refresh(): Promise<void> {
     // What is under way may have read before the caller's own write.
-    async refresh() {
-      await refreshing;
-      await refreshOnce();
-    },
-    [Symbol.dispose]: () => clearInterval(timer),
-  };
+    await this.#looking;
+    await this.#look();
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    this.#listeners.clear();
+  }
+
+  #look(): Promise<void> {
+    this.#looking ??= this.#take()
+      .then(
+        () => this.#tell(undefined),
+        (error) => this.#tell(error instanceof Error ? error.message : String(error)),
+      )
+      .finally(() => {
+        this.#looking = undefined;
+      });
+    return this.#looking;
+  }
+
+  async #take(): Promise<void> {
+    const before = this.#seen;
+    const secret = await readOrRestore(this.#options, before.secret);
+    const { uid, resourceVersion } = before.secret.metadata;
+    if (secret.metadata.uid === uid && secret.metadata.resourceVersion === resourceVersion) return;
+    const content = await readable(secret);
+    this.#seen = { secret, content };
+    const sameIssuer = before.content.current.certificate === content.current.certificate;
+    if (sameIssuer && trustOf(before.content) === trustOf(content)) return;
+    this.#options.log.info({ roots: rootsOf(content).length }, "the platform's CA was taken up anew");
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Each problem once. */
+  #tell(problem: string | undefined): void {
+    if (problem !== undefined && problem !== this.#problem) {
+      this.#options.log.error({ problem }, "the platform's CA was not taken up");
+    }
+    this.#problem = problem;
+  }
 }
 
 export function caPath(namespace: string): string {
@@ -195,10 +221,6 @@ function rootsOf({ current, next, previous }: CaContent): string[] {
 
 function trustOf(content: CaContent): string {
   return rootsOf(content).join("");
-}
-
-function issuerOf({ current }: CaContent): string {
-  return current.certificate;
 }
 
 function isStatus(error: unknown, status: number): boolean {
