@@ -32,8 +32,14 @@ const settings = {
   atServerImage: text("OPERATOR_ATSERVER_IMAGE"),
   /** networks that atServers may dial although they are private; the atServer checks the form */
   privateAddresses: optionalText("OPERATOR_PRIVATE_ADDRESSES"),
+  /** PriorityClass of the pods of atServers */
+  atServerPriorityClass: optionalText("OPERATOR_ATSERVER_PRIORITY_CLASS"),
+  /** where all services send their traces, atServers too */
+  otlpEndpoint: optionalText("OTEL_EXPORTER_OTLP_ENDPOINT"),
   /** file with the spec of the NetworkPolicy of namespaces that have AtSigns */
   tenantNetworkPolicy: optionalText("OPERATOR_TENANT_NETWORK_POLICY"),
+  /** how long the deletion of an AtSign may wait for its pod, its data and the directory */
+  deletionMs: integer("OPERATOR_DELETION_MS", { min: 1_000, max: 86_400_000, fallback: 300_000 }),
   /** where atServers find the identity service */
   identityUrl: setting("OPERATOR_IDENTITY_URL", httpsUrl),
   identityListen: address("OPERATOR_IDENTITY_LISTEN", { fallback: { host: "0.0.0.0", port: 8443 } }),

@@ -85,7 +85,7 @@ async function run(config: Config, log: Log, signal: AbortSignal): Promise<void>
   const leading = new Leading({
     ...{ client, stores, synced: stores.synced, platformId: ca.platformId, cell: config.cell, directory, log },
     ...{ site: () => siteOf(config, ca), instance: config.podName, onWorked: metrics.worked },
-    networkPolicy,
+    ...{ networkPolicy, deletionMs: config.deletionMs },
   });
   const unsubscribe = ca.onChange(() => leading.lookAtAll());
 
@@ -134,9 +134,10 @@ function caOptions({ namespace, zone, directoryHosts, platformId }: Config) {
 }
 
 function siteOf(config: Config, ca: PlatformCa): Site {
-  const { zone, gatewayPort, identityUrl, internalGateway, privateAddresses } = config;
+  const { zone, gatewayPort, identityUrl, internalGateway, privateAddresses, otlpEndpoint } = config;
   return {
-    ...{ zone, gatewayPort, identityUrl, internalGateway, privateAddresses },
+    ...{ zone, gatewayPort, identityUrl, internalGateway, privateAddresses, otlpEndpoint },
+    priorityClass: config.atServerPriorityClass,
     directory: config.atServerDirectory,
     image: config.atServerImage,
     trust: ca.trust,

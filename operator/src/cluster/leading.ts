@@ -32,7 +32,8 @@ export interface LeadingOptions {
   readonly log: Log;
   /** spec of the network policy of namespaces that have AtSigns; undefined when none is kept */
   readonly networkPolicy?: unknown;
-  readonly deletionMs?: number;
+  /** after it a deletion ends, whatever is not done */
+  readonly deletionMs: number;
 }
 
 /** At the same time; much of it is waiting. */
@@ -101,9 +102,8 @@ export class Leading {
     const directory = this.#openDirectory();
     this.#directory = directory;
     this.#tenants = new Tenants({
-      ...{ client, term, stores, directory, site, platformId, recorder, log },
+      ...{ client, term, stores, directory, site, platformId, recorder, log, deletionMs },
       poke: (key: string, priority?: Priority) => this.#controller.add(key, priority),
-      ...(deletionMs !== undefined && { deletionMs }),
     });
     try {
       await Promise.all([this.#controller.lead(term), directory.watch(term.signal)]);

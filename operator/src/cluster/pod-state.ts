@@ -5,9 +5,6 @@ import { epochAnnotation } from "./names.ts";
 const port = 6464;
 /** What is normal for a moment is no obstacle. */
 const patienceMs = 5_000;
-/** An end for lack of memory is told for so long. */
-const outOfMemoryMs = 10 * 60_000;
-
 /** How a container ended that nobody asked to. */
 export interface Ended {
   /** tells one end from another */
@@ -59,14 +56,15 @@ export function endedOf({ metadata, status }: Pod): Ended | undefined {
   return { id, how, ranMs: Number.isNaN(ranMs) ? 0 : ranMs };
 }
 
-interface Told {
-  readonly obstacle: Obstacle;
-  /** it may be gone by then without anything having changed, epoch milliseconds */
-  readonly until?: number;
+/** @returns when a container was ended for lack of memory, RFC 3339, if the pod shows that */
+export function outOfMemoryAt({ status }: Pod): string | undefined {
+  const container = status?.containerStatuses?.[0];
+  const ends = [container?.state?.terminated, container?.lastState?.terminated];
+  return ends.find((end) => end?.reason === "OOMKilled")?.finishedAt;
 }
 
 /** What is in the way of a pod, in the words of those who tried. */
-export function obstacleOf(pod: Pod, { memoryLimit, now }: { memoryLimit: string; now: number }): Told | undefined {
+export function obstacleOf(pod: Pod, now: number): Obstacle | undefined {
   const { status, metadata } = pod;
   const container = status?.containerStatuses?.[0];
   const waiting = container?.state?.waiting;
@@ -78,8 +76,6 @@ export function obstacleOf(pod: Pod, { memoryLimit, now }: { memoryLimit: string
   if (creation.includes(waiting?.reason ?? "")) {
     return obstacle("ContainerNotCreated", `${waiting?.reason}: ${waiting?.message ?? "no more is known"}`);
   }
-  const memory = outOfMemory(pod, memoryLimit, now);
-  if (memory !== undefined) return memory;
   const scheduled = status?.conditions?.find(({ type }) => type === "PodScheduled");
   const since = Date.parse(metadata.creationTimestamp ?? "") || now;
   if (scheduled?.status === "False" && scheduled.reason === "Unschedulable" && now - since >= patienceMs) {
@@ -100,18 +96,6 @@ export function patienceEnd({ metadata, status }: Pod, now: number): number | un
   return status?.phase === "Pending" && end > now ? end : undefined;
 }
 
-function outOfMemory({ status }: Pod, limit: string, now: number): Told | undefined {
-  const container = status?.containerStatuses?.[0];
-  const end = [container?.state?.terminated, container?.lastState?.terminated].find(
-    (terminated) => terminated?.reason === "OOMKilled",
-  );
-  if (end === undefined) return undefined;
-  const until = (Date.parse(end.finishedAt ?? "") || now) + outOfMemoryMs;
-  if (until <= now) return undefined;
-  const message = `needed more memory than its limit of ${limit} and was ended at ${end.finishedAt}; raise resources.limits.memory of the AtSignClass`;
-  return { ...obstacle("OutOfMemory", message), until };
-}
-
-function obstacle(reason: Obstacle["reason"], message: string): Told {
-  return { obstacle: { reason, message, preventsStart: false } };
+function obstacle(reason: Obstacle["reason"], message: string): Obstacle {
+  return { reason, message, preventsStart: false };
 }

@@ -35,7 +35,7 @@ export interface TenantsOptions {
   /** asks for another look */
   readonly poke: (key: string, priority?: Priority) => void;
   /** after it a deletion ends, whatever is not done */
-  readonly deletionMs?: number;
+  readonly deletionMs: number;
   /** epoch milliseconds */
   readonly now?: () => number;
 }
@@ -129,6 +129,7 @@ export class Tenants {
       volumeClaim: volumeClaimFor(stores, key),
       listing: directory.listing(key),
       failure: this.#restarts.note(key, pod, now),
+      outOfMemory: this.#restarts.outOfMemory(key, now),
       refusal: this.#refusals.get(key)?.obstacle,
       mayReplace: () => this.#replacements.mayReplace(key),
     });
@@ -383,8 +384,7 @@ export class Tenants {
   /** @returns how long its deletion may still take; undefined when it is not being deleted */
   #overdueMs({ metadata: { deletionTimestamp, finalizers = [] } }: AtSign): number | undefined {
     if (deletionTimestamp === undefined || !finalizers.includes(finalizer)) return undefined;
-    const { deletionMs = 300_000 } = this.#options;
-    return Date.parse(deletionTimestamp) + deletionMs - this.#now();
+    return Date.parse(deletionTimestamp) + this.#options.deletionMs - this.#now();
   }
 
   /** Somebody waits for the end of it: what could not be done is said, and tried once more. */

@@ -6,6 +6,7 @@ import type { Pod, VolumeClaim } from "./kubernetes-objects.ts";
 import { claimNamed, objectName, ownerUidOf, releaseToAnnotation, templateAnnotation } from "./names.ts";
 import { type Site, templateOf } from "./objects/pod.ts";
 import { epochOf, isReady, obstacleOf, patienceEnd, serverOf } from "./pod-state.ts";
+import type { OutOfMemory } from "./restarts.ts";
 import { conditionsBefore } from "./status.ts";
 import { isUnreachable, type Stores } from "./stores.ts";
 
@@ -37,6 +38,7 @@ export interface Sources {
   readonly listing: Listing;
   /** ends in a row */
   readonly failure: Failure | undefined;
+  readonly outOfMemory: OutOfMemory | undefined;
   /** what the API server refused a short time ago */
   readonly refusal: Obstacle | undefined;
   /** whether it may be ended for another of its present class */
@@ -55,12 +57,8 @@ export function viewOf(sources: Sources): View {
     pod !== undefined &&
     classified.class !== undefined &&
     pod.metadata.annotations?.[templateAnnotation] !== templateOf({ atSign, spec: classified.class.spec, host, site });
-  const told = pod && obstacleOf(pod, { memoryLimit: memoryLimit(classified), now });
   const wanted = wantedOf(atSign, sources.platformId);
-  const obstacle =
-    wanted.run === "Always"
-      ? (lostNode(pod, stores) ?? volumeObstacle(sources) ?? told?.obstacle ?? classified.obstacle ?? sources.refusal)
-      : undefined;
+  const obstacle = wanted.run === "Always" ? obstacleIn(sources, classified) : undefined;
   const observed: Observed = {
     now,
     wanted,
@@ -73,7 +71,7 @@ export function viewOf(sources: Sources): View {
     obstacle,
     before: conditionsBefore(atSign),
   };
-  const times = [told?.until, pod && patienceEnd(pod, now)].filter((time) => time !== undefined);
+  const times = [sources.outOfMemory?.until, pod && patienceEnd(pod, now)].filter((time) => time !== undefined);
   const lookAgainAt = times.length === 0 ? undefined : Math.min(...times);
   return { key, atSign, host, pod, isStray, isOutdated, volumeClaim, classified, observed, lookAgainAt };
 
@@ -108,8 +106,26 @@ export function wantedOf({ metadata, spec }: AtSign, platformId: string): Wanted
   return releaseTo === undefined ? { ...common, run: runPolicy } : { ...common, run: "Released", releaseTo };
 }
 
-function memoryLimit({ class: found }: Classified): string {
-  return String(found?.spec.resources.limits.memory ?? "its node's memory");
+/** The one to be seen to first. */
+function obstacleIn(sources: Sources, classified: Classified): Obstacle | undefined {
+  const { pod, stores, refusal, now } = sources;
+  return (
+    lostNode(pod, stores) ??
+    volumeObstacle(sources) ??
+    (pod && obstacleOf(pod, now)) ??
+    memoryObstacle(sources, classified) ??
+    classified.obstacle ??
+    refusal
+  );
+}
+
+function memoryObstacle({ outOfMemory }: Sources, { class: found }: Classified): Obstacle | undefined {
+  if (outOfMemory === undefined) return undefined;
+  const limit = found?.spec.resources.limits.memory;
+  const message =
+    `the atServer needed more memory than ${limit === undefined ? "there is" : `its limit of ${limit}`} and was ended at ` +
+    `${outOfMemory.at}; raise resources.limits.memory of the AtSignClass`;
+  return { reason: "OutOfMemory", message, preventsStart: false };
 }
 
 function lostNode(pod: Pod | undefined, { nodes }: Pick<Stores, "nodes">): Obstacle | undefined {

@@ -19,6 +19,10 @@ export interface Site {
   readonly image: string;
   /** networks that atServers may dial although they are private, as text */
   readonly privateAddresses: string | undefined;
+  /** where atServers send their traces; undefined for none */
+  readonly otlpEndpoint: string | undefined;
+  /** PriorityClass of the pods */
+  readonly priorityClass: string | undefined;
   /** PEM: who may call itself operator */
   readonly trust: string;
 }
@@ -76,6 +80,7 @@ function specOf(options: Options, epoch: string) {
     enableServiceLinks: false,
     automountServiceAccountToken: false,
     terminationGracePeriodSeconds: 10,
+    ...(options.site.priorityClass !== undefined && { priorityClassName: options.site.priorityClass }),
     securityContext: {
       ...{ runAsNonRoot: true, runAsUser: user, runAsGroup: user, fsGroup: user },
       fsGroupChangePolicy: "OnRootMismatch",
@@ -156,5 +161,9 @@ function environmentOf({ atSign, spec, host, site }: Options, epoch: string): Re
     ATSERVER_MAX_CONNECTIONS: String(spec.limits.connections),
     ATSERVER_MAX_LINE_BYTES: String(spec.limits.lineBytes),
     ...(site.privateAddresses !== undefined && { ATSERVER_PRIVATE_ADDRESSES: site.privateAddresses }),
+    ...(site.otlpEndpoint !== undefined && {
+      OTEL_EXPORTER_OTLP_ENDPOINT: site.otlpEndpoint,
+      OTEL_SERVICE_NAME: "atrium-atserver",
+    }),
   };
 }

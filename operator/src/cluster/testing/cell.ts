@@ -250,6 +250,17 @@ export async function remove(
   await client.request({ method: "DELETE", path: pathOf(resource, of), body: { gracePeriodSeconds: 0 } });
 }
 
+export async function patch(
+  client: ApiClient,
+  resource: Resource,
+  { metadata }: KubernetesObject,
+  body: object,
+): Promise<void> {
+  const { namespace, name } = metadata;
+  const contentType = "application/merge-patch+json";
+  await client.request({ method: "PATCH", path: pathOf(resource, { namespace, name }), contentType, body });
+}
+
 /** Writes what a kubelet would into the status of an object. */
 export async function patchStatus(
   client: ApiClient,
