@@ -20,6 +20,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
 const settings = {
   listen: address("DIRECTORY_LISTEN", { fallback: { host: "0.0.0.0", port: 64 } }),
   tls: text("DIRECTORY_TLS"),
+  /** directory with certificate.pem and key.pem for clients that ask for one of its names */
+  namedTls: optionalText("DIRECTORY_NAMED_TLS"),
   adminListen: address("DIRECTORY_ADMIN_LISTEN", { fallback: { host: "0.0.0.0", port: 8443 } }),
   adminCa: text("DIRECTORY_ADMIN_CA"),
   healthListen: address("DIRECTORY_HEALTH_LISTEN", { fallback: { host: "0.0.0.0", port: 9464 } }),

@@ -26,6 +26,8 @@ async function run(config: Config, log: Log): Promise<number> {
   const ended = terminated();
   const tally = newTally();
   await using tlsFiles = watchTlsFiles({ directory: config.tls, log });
+  await using namedTlsFiles =
+    config.namedTls === undefined ? undefined : watchTlsFiles({ directory: config.namedTls, log });
   await using registry = openRegistry(config, log);
   const upstream = config.upstream && openUpstream(upstreamSettings(config, config.upstream), log);
   const lookups = new Lookups({ registry, upstream, tally });
@@ -39,7 +41,8 @@ async function run(config: Config, log: Log): Promise<number> {
   const metrics = declareMetrics({
     tally,
     registry,
-    certificateExpiresAtMs: () => tlsFiles.current.expiresAtMs,
+    certificateExpiresAtMs: () =>
+      Math.min(tlsFiles.current.expiresAtMs, namedTlsFiles?.current.expiresAtMs ?? Number.POSITIVE_INFINITY),
   });
   await using health = await serveHealth({
     listen: config.healthListen,
@@ -49,7 +52,15 @@ async function run(config: Config, log: Log): Promise<number> {
     metrics: () => metrics.metrics(),
   });
   await using admin = await serveAdmin({ listen: config.adminListen, tlsFiles, caFile: config.adminCa, registry, log });
-  await using server = await serve({ settings: serverSettings(config), tlsFiles, lookups, unknownNames, tally, log });
+  await using server = await serve({
+    settings: serverSettings(config),
+    tlsFiles,
+    namedTlsFiles,
+    lookups,
+    unknownNames,
+    tally,
+    log,
+  });
   announce({ main: server.address, admin: admin.address, health: health.address });
   log.info({ main: server.address, admin: admin.address, health: health.address }, "listening");
 

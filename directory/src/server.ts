@@ -8,6 +8,7 @@ import { clientAddress } from "./client-address.ts";
 import { type ConnectionLimitSettings, ConnectionLimits } from "./connection-limits.ts";
 import { Conversation } from "./conversation.ts";
 import type { Lookups } from "./lookups.ts";
+import { namedCertificate } from "./named-certificate.ts";
 import type { Tally } from "./tally.ts";
 import type { UnknownNames } from "./unknown-names.ts";
 
@@ -25,6 +26,8 @@ export interface ServerSettings {
 interface Parts {
   readonly settings: ServerSettings;
   readonly tlsFiles: TlsFilesWatch;
+  /** for clients that ask for one of its names */
+  readonly namedTlsFiles?: TlsFilesWatch | undefined;
   readonly lookups: Lookups;
   readonly unknownNames: UnknownNames;
   readonly tally: Tally;
@@ -63,13 +66,15 @@ class Server implements DirectoryServer {
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#limits = new ConnectionLimits(parts.settings.connections);
-    const { current } = parts.tlsFiles;
+    const { tlsFiles, namedTlsFiles } = parts;
+    const { current } = tlsFiles;
     this.#tls = createTlsServer({
       cert: current.certificate,
       key: current.key,
       handshakeTimeout: parts.settings.handshakeTimeoutMs,
+      ...(namedTlsFiles && { SNICallback: namedCertificate(namedTlsFiles) }),
     });
-    this.#forgetTlsFiles = parts.tlsFiles.onChange(({ certificate, key }) =>
+    this.#forgetTlsFiles = tlsFiles.onChange(({ certificate, key }) =>
       this.#tls.setSecureContext({ cert: certificate, key }),
     );
     this.#tls.on("secureConnection", (socket) => this.#converse(socket));
