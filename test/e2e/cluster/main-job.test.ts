@@ -113,9 +113,10 @@ describe("an Atsign in a cluster", () => {
   }, 180_000);
 });
 
-/** The atServer's process: the only one with this setting. */
+/** The atServer's process: the only one with these settings; tests beside this one have others of that name. */
 function processOf(atSign: string): number {
-  const found = hosting.cluster.processes((environment) => environment.includes(`ATSERVER_ATSIGN=${atSign}`));
+  const settings = [`ATSERVER_ATSIGN=${atSign}`, "ATSERVER_DATA=/data"];
+  const found = hosting.cluster.processes((environment) => settings.every((each) => environment.includes(each)));
   expect(found).toHaveLength(1);
   return found[0] ?? -1;
 }
