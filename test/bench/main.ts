@@ -17,10 +17,12 @@ import { notifyMedian, notifySlow } from "./figures/notify.ts";
 import { scan } from "./figures/scan.ts";
 import { syncPage } from "./figures/sync-page.ts";
 import { update, updateAlone } from "./figures/update.ts";
+import { operatorFigures } from "./operator/figures.ts";
 import { type Line, lineOf, table } from "./report.ts";
 import { Resources } from "./resources.ts";
 
-const figures: readonly Figure[] = [
+/** Of every run that names no figure. */
+const ordinary: readonly Figure[] = [
   gatewayConnection,
   gatewayRoundTrip,
   gatewayGigabyte,
@@ -43,12 +45,17 @@ const peers: Readonly<Record<string, string>> = { HAProxy: "haproxy", Redis: "re
 const help = `npm run bench [-- [--list] [NAME ...]]
 
 Measures Atrium's servers beside HAProxy and Redis on this machine, and prints one JSON line per figure and a table.
-NAME is a figure, or how some begin: "gateway" means all of the gateway's. Without a name: all, about 5 minutes.
+NAME is a figure, or how some begin: "gateway" means all of the gateway's. Without a name: all but "operator", about 5
+minutes. "operator" runs an API server with etcd and scheduler and simulated nodes: 10,000 AtSigns take a quarter of an
+hour and 8 GB.
 
-  --list   the figures and what was promised for each
-  --help   this text
+  --list             the figures and what was promised for each
+  --atsigns N        of "operator": how many AtSigns (10000)
+  --namespaces N     in how many namespaces (20)
+  --rest SECONDS     how long nothing may be written at rest (120)
+  --help             this text
 
-It needs Linux, and the Debian packages haproxy and redis-server. Durable writes go to a directory under TMPDIR.
+It needs Linux, and the Debian packages haproxy and redis-server; "operator" needs Go at its first run. Durable writes go to a directory under TMPDIR.
 A figure that is short of its target is told in the table; the exit code is 1 only when one could not be measured.
 `;
 
@@ -57,10 +64,10 @@ function say(text: string): void {
 }
 
 /** @throws {Error} when a name begins no figure */
-function select(names: readonly string[]): readonly Figure[] {
+function select(names: readonly string[], figures: readonly Figure[]): readonly Figure[] {
   const unknown = names.find((name) => !figures.some((figure) => figure.name.startsWith(name)));
   if (unknown !== undefined) throw new Error(`there is no figure ${unknown}; npm run bench -- --list shows all`);
-  return names.length === 0 ? figures : figures.filter(({ name }) => names.some((each) => name.startsWith(each)));
+  return names.length === 0 ? ordinary : figures.filter(({ name }) => names.some((each) => name.startsWith(each)));
 }
 
 /** @throws {Error} that says what to install */
@@ -86,11 +93,30 @@ async function measure(figure: Figure): Promise<Line | undefined> {
   }
 }
 
+/** @throws {Error} when it is no whole number from 1 to 20,000 */
+function sizeOf(option: string, text: string): number {
+  const size = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(size >= 1 && size <= 20_000)) throw new Error(`${option} must be a whole number from 1 to 20000`);
+  return size;
+}
+
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { help: { type: "boolean" }, list: { type: "boolean" } },
+    options: {
+      help: { type: "boolean" },
+      list: { type: "boolean" },
+      atsigns: { type: "string", default: "10000" },
+      namespaces: { type: "string", default: "20" },
+      rest: { type: "string", default: "120" },
+    },
   });
+  const sizes = {
+    atSigns: sizeOf("--atsigns", values.atsigns),
+    namespaces: sizeOf("--namespaces", values.namespaces),
+    restSeconds: sizeOf("--rest", values.rest),
+  };
+  const figures = [...ordinary, ...operatorFigures(sizes)];
   if (values.help) {
     process.stdout.write(help);
     return 0;
@@ -101,7 +127,7 @@ async function main(): Promise<number> {
     }
     return 0;
   }
-  const selected = select(positionals);
+  const selected = select(positionals, figures);
   requirePeers(selected);
   const lines: Line[] = [];
   for (const figure of selected) {

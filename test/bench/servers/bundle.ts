@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
-type App = "server-image" | "directory" | "gateway";
+type App = "server-image" | "directory" | "gateway" | "operator";
 
 const built = new Map<App, string>();
 
