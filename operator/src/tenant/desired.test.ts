@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { type ConditionType, reasons } from "./conditions.ts";
 import { type Action, desired, type Plan } from "./desired.ts";
-import type { Listing, Observed, Server } from "./observe.ts";
+import type { Listing, Observed, Obstacle, Server } from "./observe.ts";
 
 const now = 1_000_000;
 
@@ -24,10 +24,10 @@ const failed = (failures: number, agoMs = 0): Server => ({
 
 /** An AtSign that serves, unless told otherwise. */
 function observed(changes: Partial<Omit<Observed, "wanted">> & Partial<Observed["wanted"]> = {}): Observed {
-  const { run = "Always", deletionPolicy = "Retain", ...rest } = changes;
+  const { run = "Always", deletionPolicy = "Retain", releaseTo, ...rest } = changes;
   return {
     now,
-    wanted: { atSign: "@alice", run, deletionPolicy },
+    wanted: { atSign: "@alice", run, deletionPolicy, ...(releaseTo !== undefined && { releaseTo }) },
     epoch: 500,
     volume: "present",
     listing: ours,
@@ -159,6 +159,83 @@ describe("what an AtSign needs", () => {
       "start 1000000, list 1000000 | again in 30000 | Ready:Starting Claimed:StaleGeneration Listed:NotListed",
     ],
   ])("that %s", (_what, input, expected) => {
+    expect(line(desired(input))).toBe(expected);
+  });
+});
+
+describe("what is in the way of an AtSign", () => {
+  const fault = (reason: Obstacle["reason"], preventsStart: boolean): { obstacle: Obstacle } => ({
+    obstacle: { reason, message: "see to it", preventsStart },
+  });
+  const lost: Server = { state: "lost", epoch: 500 };
+  test.each<[string, Observed, string]>([
+    [
+      "is its class, and it is new: it takes no name",
+      observed({ ...fresh, ...fault("ClassNotAllowed", true), listing: unknown }),
+      "nothing | Ready:ClassNotAllowed Claimed:DirectoryUnreachable Provisioned:NoVolume Listed:NotListed Activated:NotActivated Degraded:ClassNotAllowed",
+    ],
+    [
+      "is its class, and it serves: it goes on",
+      observed(fault("ClassNotFound", true)),
+      "nothing | Degraded:ClassNotFound",
+    ],
+    [
+      "is a quota",
+      observed({ server: absent, ...fault("QuotaExceeded", true) }),
+      "nothing | Ready:QuotaExceeded Degraded:QuotaExceeded",
+    ],
+    [
+      "is that its volume is gone",
+      observed({ server: absent, volume: "absent", ...fault("VolumeLost", true) }),
+      "nothing | Ready:VolumeLost Provisioned:VolumeLost Degraded:VolumeLost",
+    ],
+    [
+      "is its image",
+      observed({ server: starting, ...fault("ImageNotPulled", false) }),
+      "nothing | Ready:ImageNotPulled Degraded:ImageNotPulled",
+    ],
+    ["was its memory, and it serves again", observed(fault("OutOfMemory", false)), "nothing | Degraded:OutOfMemory"],
+    [
+      "was its memory, and it had ended: it is started again",
+      observed({ server: failed(1), ...fault("OutOfMemory", false) }),
+      "start 1000000, list 1000000 | Ready:OutOfMemory Degraded:OutOfMemory",
+    ],
+    [
+      "is a lost node: nothing is started or ended",
+      observed({ server: lost, ...fault("NodeLost", true) }),
+      "nothing | Ready:NodeLost Degraded:NodeLost",
+    ],
+    ["is that it is not as its class asks", observed({ server: { ...ready, replace: true } }), "stop"],
+    [
+      "is that it is not the one that was named",
+      observed({ server: { ...starting, replace: true } }),
+      "stop | Ready:Starting",
+    ],
+  ])("%s", (_what, input, expected) => {
+    expect(line(desired(input))).toBe(expected);
+  });
+
+  test("until the directory has been asked, what was told before holds", () => {
+    const before = [
+      { type: "Claimed", status: true, reason: "Claimed" },
+      { type: "Listed", status: true, reason: "Listed" },
+    ] as const;
+    expect(line(desired(observed({ listing: unknown, before })))).toBe("list 500 | again in 30000");
+  });
+});
+
+describe("what an AtSign needs that gives its name away and", () => {
+  const released = { run: "Released", releaseTo: "heir" } as const;
+  test.each<[string, Observed, string]>([
+    ["serves", observed(released), "stop | Ready:Released"],
+    ["is ending", observed({ ...released, server: stopping }), "nothing | Ready:Released"],
+    ["has ended", observed({ ...released, server: absent }), "hand over to heir | again in 30000 | Ready:Released"],
+    [
+      "has given it",
+      observed({ ...released, server: absent, listing: taken }),
+      "nothing | Ready:Released Claimed:Released Listed:NotListed",
+    ],
+  ])("%s", (_what, input, expected) => {
     expect(line(desired(input))).toBe(expected);
   });
 });

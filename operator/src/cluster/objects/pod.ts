@@ -31,9 +31,6 @@ const port = 6464;
 const healthPort = 9464;
 const user = 65_532;
 
-/** As its image starts it, and the allocator's settings that go with it. */
-const allocator = { MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "65536" };
-
 interface Options {
   readonly atSign: AtSign;
   readonly spec: AtSignClassSpec;
@@ -144,7 +141,6 @@ function containerOf(options: Options, epoch: string) {
 
 function environmentOf({ atSign, spec, host, site }: Options, epoch: string): Readonly<Record<string, string>> {
   return {
-    ...allocator,
     ATSERVER_ATSIGN: atSign.spec.atSign,
     ATSERVER_HOST: host,
     ATSERVER_PORT: String(site.gatewayPort),

@@ -23,7 +23,7 @@ import { installDefinitions } from "../../resources/testing/api-server.ts";
 import { namespaces, type Pod, pods } from "../kubernetes-objects.ts";
 import { type OperatorProcess, operatorProcess } from "./operator-process.ts";
 
-export const zone = "at.test";
+const zone = "at.test";
 export const system = "atrium-system";
 const platformId = "test-platform";
 
