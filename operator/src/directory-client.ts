@@ -33,6 +33,18 @@ export interface DirectoryClient extends Disposable {
   markComplete(cell: string, registry: string): Promise<void>;
 }
 
+/** The directory answered, and not as was hoped for. */
+export class DirectoryError extends Error {
+  override readonly name = "DirectoryError";
+  /** of HTTP */
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
 interface Answer {
   readonly status: number;
   readonly body: Readonly<Record<string, unknown>>;
@@ -137,6 +149,7 @@ function pathOf(atSign: AtSign): string {
   return `/v1/records/${encodeURIComponent(atSign.slice(1))}`;
 }
 
-function refusal({ status, body }: Answer): Error {
-  return new Error(`the directory answered ${status}: ${typeof body.detail === "string" ? body.detail : "no detail"}`);
+function refusal({ status, body }: Answer): DirectoryError {
+  const detail = typeof body.detail === "string" ? body.detail : "no detail";
+  return new DirectoryError(status, `the directory answered ${status}: ${detail}`);
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { backoffMs } from "@atrium/runtime/backoff.ts";
 import type { Log } from "@atrium/runtime/log.ts";
-import type { DirectoryClient, DirectoryRecord } from "../directory-client.ts";
+import { type DirectoryClient, DirectoryError, type DirectoryRecord } from "../directory-client.ts";
 import type { Listing } from "../tenant/observe.ts";
 
 /** Thrown without asking while the directory is known to be away: it is told when it is back. */
@@ -15,7 +15,7 @@ interface Options {
   readonly log: Log;
   /** every key whose name the directory must know before this cell's part of it is whole */
   readonly keys: () => Iterable<string>;
-  /** asks for another look at all of which the directory's answer is not known */
+  /** asks for another look at those whose listing is not known */
   readonly onForgotten: () => void;
   readonly pollMs?: number;
 }
@@ -120,6 +120,8 @@ export class Directory {
     try {
       return await ask(this.#options.client);
     } catch (cause) {
+      // One name that it does not take says nothing of the others.
+      if (cause instanceof DirectoryError && cause.status < 500) throw cause;
       this.#away = true;
       this.#options.log.warn({ error: String(cause) }, "the directory is away");
       throw new DirectoryAwayError("the directory is away", { cause });

@@ -120,7 +120,9 @@ export class Leading {
       ...{ client, cell, log },
       keys: () => this.#namedKeys(),
       onForgotten: () => {
-        for (const key of this.#keys()) this.#controller.add(key, 2);
+        for (const key of this.#keys()) {
+          if (this.#directory?.listing(key).state === "unknown") this.#controller.add(key, 2);
+        }
       },
     });
   }
@@ -131,6 +133,7 @@ export class Leading {
     yield classKey;
     if (this.#options.networkPolicy !== undefined) yield* this.#policyKeys();
     yield* atSigns.keys();
+    for (const key of this.#tenants?.leaving() ?? []) yield key;
     for (const key of [...map(volumeClaims.values(), keyOfVolumeClaim), ...map(pods.values(), ownerKeyOf)]) {
       if (key !== undefined && atSigns.get(key) === undefined) yield key;
     }

@@ -10,7 +10,7 @@ import type { Observed, Obstacle } from "../tenant/observe.ts";
 import { type Directory, DirectoryAwayError } from "./directory.ts";
 import { type Recorder, tell } from "./happenings.ts";
 import { type Pod, pods, secrets, type Volume, type VolumeClaim, volumeClaims, volumes } from "./kubernetes-objects.ts";
-import { claimOf, finalizer, nameAnnotation, ownerAnnotation } from "./names.ts";
+import { claimNamed, claimOf, finalizer, nameAnnotation, ownerAnnotation, releaseToAnnotation } from "./names.ts";
 import { activationSecretOf } from "./objects/activation-secret.ts";
 import { podOf, type Site } from "./objects/pod.ts";
 import { volumeClaimOf } from "./objects/volume-claim.ts";
@@ -83,15 +83,29 @@ export class Tenants {
     this.#gone.set(key, atSign);
   }
 
+  /** Those that went, and have left something. */
+  leaving(): Iterable<string> {
+    return this.#gone.keys();
+  }
+
   async reconcile(key: string): Promise<Outcome | undefined> {
     const atSign = this.#atSign(key);
     if (atSign === undefined) return await this.#leave(key);
     const overdueMs = this.#overdueMs(atSign);
     if (overdueMs !== undefined && overdueMs <= 0) return await this.#endDeletion(atSign);
     await this.#keepFinalizer(atSign);
+    this.#tellMisnamed(atSign);
     const outcome = await this.#settle(key);
     if (overdueMs === undefined) return outcome;
     return { againAfterMs: Math.min(overdueMs, outcome?.againAfterMs ?? overdueMs) };
+  }
+
+  #tellMisnamed(atSign: AtSign): void {
+    const { annotations, namespace = "" } = atSign.metadata;
+    const to = annotations?.[releaseToAnnotation];
+    if (to === undefined || claimNamed(to, this.#options.platformId, namespace) !== undefined) return;
+    const note = `the annotation ${releaseToAnnotation} is neither NAMESPACE/NAME of an AtSign nor a claim`;
+    tell(this.#options.recorder, atSign, "Refused", note);
   }
 
   /** Does what can be done now, and writes down what came of it. */
