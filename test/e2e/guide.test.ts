@@ -2,7 +2,9 @@ import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { Client, ClientError, keyFileOf, parseAtSign, readKeyFile, readPlatform } from "@atrium/sdk";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { scriptOf } from "../chart/guide.ts";
 import { type Cluster, nodeAddress, startCluster } from "../cluster/cluster.ts";
@@ -95,6 +97,19 @@ test("quickstart", async () => {
   expect(said.match(/^Al$/gm)).toHaveLength(2);
 }, 300_000);
 
+test("atServers are as the chart asks: their priority, and the policy of their namespace", async () => {
+  await run(
+    "kubectl apply -f docs/examples/alice.yaml && kubectl wait atsign alice --for=condition=Ready --timeout=2m",
+  );
+  const priority = ["get", "pod", "alice-atserver", "-o", "jsonpath={.spec.priorityClassName}"];
+  expect(cluster.kubectl(...priority)).toBe("atrium-atserver");
+  const policy = JSON.parse(cluster.kubectl("get", "networkpolicy", "atrium-atservers", "-o", "json"));
+  const asked = ["get", "configmap", "atrium-tenant-network-policy", "-o", "jsonpath={.data.spec\\.json}"];
+  expect(policy.spec).toEqual(JSON.parse(cluster.kubectl("-n", "atrium-system", ...asked)));
+  await run('kubectl patch atsign alice --type=merge -p \'{"spec":{"deletionPolicy":"Delete"}}\'');
+  await run("kubectl delete atsign alice && kubectl wait networkpolicy atrium-atservers --for=delete --timeout=1m");
+}, 300_000);
+
 test("tenants", async () => {
   expect(await run(scriptOf("tenants"))).toMatch(/count\/atsigns\.atrium\.dev\s+0\s+20/);
 }, 300_000);
@@ -124,6 +139,46 @@ test("upgrade, after which nothing but what changed was restarted and Atsigns se
   expect(await run(read)).toBe("Al\n");
 }, 400_000);
 
+/** Writes again and again, as an owner whose client comes back; until it is disposed of. */
+async function startWriter() {
+  const atSign = parseAtSign("@alice");
+  const platform = readPlatform(platformFile);
+  const keys = await readKeyFile(atSign, keyFileOf(atSign, scratch));
+  const open = () => Client.open({ atSign, platform, keys, timeoutMs: 5_000 });
+  const seen = { acknowledged: -1, longestGapMs: 0 };
+  let over = false;
+  const writing = (async () => {
+    let lastMs = performance.now();
+    for (let number = 0; !over; ) {
+      try {
+        await using alice = await open();
+        for (; !over; number++) {
+          await alice.put("counter.demo", String(number));
+          seen.acknowledged = number;
+          seen.longestGapMs = Math.max(seen.longestGapMs, performance.now() - lastMs);
+          lastMs = performance.now();
+        }
+      } catch (error) {
+        if (!(error instanceof ClientError)) throw error;
+        number++;
+        await delay(100);
+      }
+    }
+  })();
+  return {
+    seen,
+    /** After another one was acknowledged: a gap counts when it is over. @returns what is stored */
+    async end(): Promise<number> {
+      const deadline = AbortSignal.timeout(60_000);
+      for (const before = seen.acknowledged; seen.acknowledged === before; await delay(20)) deadline.throwIfAborted();
+      over = true;
+      await writing;
+      await using alice = await open();
+      return Number((await alice.get("counter.demo")).value);
+    },
+  };
+}
+
 test("uninstall, which leaves all that belongs to tenants, and install again without what was in Redis", async () => {
   const volume = dataOf("alice");
   const pod = cluster.kubectl("get", "pod", "alice-atserver", "-o", "jsonpath={.metadata.uid}");
@@ -138,4 +193,22 @@ test("uninstall, which leaves all that belongs to tenants, and install again wit
   expect(await run(read)).toBe("Al\n");
   expect(dataOf("alice")).toBe(volume);
   expect(cluster.kubectl("get", "pod", "alice-atserver", "-o", "jsonpath={.metadata.uid}")).toBe(pod);
+}, 400_000);
+
+test("an upgrade to other images, while an Atsign is written to", async () => {
+  importAs("0.2.0");
+  const writer = await startWriter();
+  await run(`set -euo pipefail
+helm upgrade atrium ./helm/atrium -n atrium-system --reset-then-reuse-values --set images.tag=0.2.0
+kubectl -n atrium-system rollout status deployment --timeout=5m
+image=registry.atrium.dev/atrium-atserver:0.2.0
+until kubectl get pod alice-atserver -o jsonpath='{.spec.containers[0].image}' | grep -qx $image; do sleep 0.2; done
+kubectl wait atsign alice --for=condition=Ready --timeout=2m`);
+  const stored = await writer.end();
+  const { seen } = writer;
+  process.stderr.write(`upgrade: longest time without a write ${Math.round(seen.longestGapMs)} ms\n`);
+  // The last one may have been stored without its answer having come.
+  expect(stored).toBeGreaterThanOrEqual(seen.acknowledged);
+  expect(seen.acknowledged).toBeGreaterThan(50);
+  expect(seen.longestGapMs).toBeLessThan(15_000);
 }, 400_000);
