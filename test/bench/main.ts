@@ -141,6 +141,9 @@ async function main(): Promise<number> {
   return lines.length === selected.length ? 0 : 1;
 }
 
+// What was started ends with this process, also when it is interrupted.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
 try {
   process.exitCode = await main();
 } catch (error) {

@@ -25,7 +25,10 @@ const judged: readonly Judged[] = [
     title: "operator: API writes at rest",
     unit: "writes",
     target: atMost("ours", 0),
-    value: ({ rest }, { restSeconds }) => ({ ours: rest.writes, note: `in ${restSeconds} s: ${rest.what}` }),
+    value: ({ rest }, { restSeconds }) => ({
+      ours: rest.writes,
+      note: `in ${restSeconds} s: ${rest.what}; quiet ${Math.round(rest.quietSeconds)} s after all were Ready`,
+    }),
   },
   {
     name: "operator-memory",

@@ -20,7 +20,8 @@ export interface Sizes {
 export interface ScaleResults {
   readonly conditions: string;
   readonly readySeconds: { readonly operator: number; readonly bareClient: number };
-  readonly rest: { readonly writes: number; readonly what: string };
+  /** quietSeconds: after all were Ready, what was still told in events */
+  readonly rest: { readonly writes: number; readonly what: string; readonly quietSeconds: number };
   readonly operatorBytes: { readonly empty: number; readonly full: number };
   readonly restart: {
     readonly seconds: number;
@@ -37,7 +38,9 @@ type Say = (progress: string) => void;
 
 /** Longer than anything takes that is not broken. */
 const readyDeadlineMs = 1_800_000;
-const settleMs = 15_000;
+/** Without a write for so long, what was begun has ended. */
+const quietMs = 10_000;
+const quietDeadlineMs = 600_000;
 
 /** Once with the operator, then with a client that makes the same objects in a cluster of its own. */
 export async function runAtScale(sizes: Sizes, say: Say): Promise<ScaleResults> {
@@ -100,8 +103,8 @@ async function withOperator(names: readonly Name[], sizes: Sizes, say: Say) {
     Math.max(0, (stream.servingAt.get(hostOf(name)) ?? 0) - (podReadyAt.get(name.name) ?? 0)),
   );
 
-  await delay(settleMs);
-  say(`at rest for ${sizes.restSeconds} s`);
+  const quietSeconds = await untilQuiet(cluster);
+  say(`nothing is written any more after ${quietSeconds.toFixed(0)} s; at rest for ${sizes.restSeconds} s`);
   const atRest = await requestsOf(api);
   await delay(sizes.restSeconds * 1_000);
   const restWrites = writesOf(between(atRest, await requestsOf(api)));
@@ -121,7 +124,7 @@ async function withOperator(names: readonly Name[], sizes: Sizes, say: Say) {
   return {
     operatorSeconds,
     objects: await objectsOf(cluster),
-    rest: { writes: total(restWrites), what: textOf(restWrites) },
+    rest: { writes: total(restWrites), what: textOf(restWrites), quietSeconds },
     operatorBytes: { empty, full },
     restart: { seconds, writes: total(writesOf(restart)), requests: total(restart), what: textOf(restart) },
     etcdBytes: {
@@ -133,6 +136,19 @@ async function withOperator(names: readonly Name[], sizes: Sizes, say: Say) {
     gatewayBytes,
     routeDelayMs: { median: median(delays), slowest: Math.max(...delays) },
   };
+}
+
+/** @returns seconds until the first write-free stretch began */
+async function untilQuiet({ api }: SimulatedCluster): Promise<number> {
+  const began = performance.now();
+  const deadline = AbortSignal.timeout(quietDeadlineMs);
+  for (let before = await requestsOf(api); ; ) {
+    const from = performance.now();
+    await delay(quietMs, undefined, { signal: deadline });
+    const after = await requestsOf(api);
+    if (total(writesOf(between(before, after))) === 0) return (from - began) / 1_000;
+    before = after;
+  }
 }
 
 /** Whether it leads and has looked at everything. */
