@@ -1,5 +1,5 @@
 import type { Log } from "@atrium/runtime/log.ts";
-import { type ApiClient, ApiError, pathOf } from "../controller/api.ts";
+import { type ApiClient, ApiError } from "../controller/api.ts";
 import type { Term } from "../controller/term.ts";
 import type { Outcome, Priority } from "../controller/work-queue.ts";
 import { type Applied, Writer } from "../controller/writer.ts";
@@ -9,17 +9,20 @@ import { type Action, desired, type Plan } from "../tenant/desired.ts";
 import type { Observed, Obstacle } from "../tenant/observe.ts";
 import { type Directory, DirectoryAwayError } from "./directory.ts";
 import { type Recorder, tell } from "./happenings.ts";
-import { type Pod, pods, secrets, type Volume, type VolumeClaim, volumeClaims, volumes } from "./kubernetes-objects.ts";
-import { claimNamed, claimOf, finalizer, nameAnnotation, ownerAnnotation, releaseToAnnotation } from "./names.ts";
+import { type Pod, pods, secrets } from "./kubernetes-objects.ts";
+import { claimNamed, claimOf, finalizer, nameAnnotation, releaseToAnnotation } from "./names.ts";
 import { activationSecretOf } from "./objects/activation-secret.ts";
 import { podOf, type Site } from "./objects/pod.ts";
 import { volumeClaimOf } from "./objects/volume-claim.ts";
 import { serverOf } from "./pod-state.ts";
+import { Reader } from "./reader.ts";
+import { RefusedError, refusalOf } from "./refusals.ts";
 import { Replacements } from "./replacements.ts";
 import { Restarts } from "./restarts.ts";
 import { type Facts, statusOf } from "./status.ts";
 import { podFor, type Stores, volumeClaimFor } from "./stores.ts";
 import { isCurrent, type View, viewOf } from "./view.ts";
+import { Volumes } from "./volumes.ts";
 
 export interface TenantsOptions {
   readonly client: Pick<ApiClient, "request">;
@@ -61,6 +64,8 @@ const maxPasses = 6;
 export class Tenants {
   readonly #options: TenantsOptions;
   readonly #writer: Writer;
+  readonly #reader: Reader;
+  readonly #volumes: Volumes;
   readonly #now: () => number;
   readonly #restarts = new Restarts();
   readonly #replacements: Replacements;
@@ -74,6 +79,8 @@ export class Tenants {
     const { client, term, poke, now = Date.now } = options;
     this.#options = options;
     this.#writer = new Writer({ client, term });
+    this.#reader = new Reader(client, term);
+    this.#volumes = new Volumes(this.#reader, this.#writer);
     this.#replacements = new Replacements((key) => poke(key));
     this.#now = now;
   }
@@ -118,7 +125,7 @@ export class Tenants {
       if (progress === "done" && plan.actions.length > 0 && pass < maxPasses) continue;
       const last = plan.actions.length === 0 ? view : this.#look(key);
       if (last === undefined) return undefined;
-      await this.#retain(last);
+      await this.#volumes.retain(last.volumeClaim, last.observed);
       await this.#report(last);
       return this.#outcome(last, plan);
     }
@@ -203,7 +210,8 @@ export class Tenants {
       case "stop":
         return await this.#stop(view);
       case "delete-data":
-        return await this.#deleteData(view.volumeClaim);
+        await this.#volumes.destroy(view.volumeClaim);
+        return "done";
       case "forget":
         return await this.#forget(view.atSign);
     }
@@ -262,7 +270,7 @@ export class Tenants {
     const { spec } = classified.class ?? {};
     if (spec === undefined) throw new Error("an atServer cannot be started without a class");
     this.#refusals.delete(key);
-    if (view.volumeClaim === undefined) await this.#createVolumeClaim(volumeClaimOf(atSign, spec));
+    if (view.volumeClaim === undefined) await this.#volumes.create(volumeClaimOf(atSign, spec));
     const activationSecret = await this.#activationSecret(view);
     const site = this.#options.site();
     const facts = { host, port: site.gatewayPort, epoch, activationSecret };
@@ -281,27 +289,12 @@ export class Tenants {
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 409 && error.reason === "AlreadyExists")) throw error;
     }
-    const found = await this.#read<Pod>(pods, pod.metadata);
+    const found = await this.#reader.read<Pod>(pods, pod.metadata);
     // Ours shows up in the store soon, and then it is replaced: only what was named in the status may serve.
     if (found === undefined || found.metadata.ownerReferences?.some(({ kind }) => kind === "AtSign")) {
       throw new Error(`the Pod ${pod.metadata.name} is there already`);
     }
     throw new RefusedError("ObjectRefused", `a Pod ${pod.metadata.name} is there that is not Atrium's; delete it`);
-  }
-
-  async #createVolumeClaim(claim: Applied): Promise<void> {
-    try {
-      await this.#writer.create(volumeClaims, claim);
-      return;
-    } catch (error) {
-      if (!(error instanceof ApiError && error.status === 409 && error.reason === "AlreadyExists")) throw error;
-    }
-    // Restored or made by somebody else: it has the data of this AtSign, and is watched by its labels.
-    const found = await this.#read<VolumeClaim>(volumeClaims, claim.metadata);
-    if (found === undefined || found.metadata.annotations?.[ownerAnnotation] !== undefined) return;
-    const { apiVersion, kind, metadata } = claim;
-    const { uid } = found.metadata;
-    await this.#writer.apply(volumeClaims, { apiVersion, kind, metadata: { ...metadata, ...(uid && { uid }) } });
   }
 
   /** @returns the name of the Secret that was made; undefined when there is no need for one */
@@ -329,41 +322,13 @@ export class Tenants {
   }
 
   async #isCurrent(pod: Pod, { metadata }: AtSign): Promise<boolean> {
-    const found = await this.#read<AtSign>(atSigns, metadata);
+    const found = await this.#reader.read<AtSign>(atSigns, metadata);
     return found !== undefined && isCurrent(pod, found);
   }
 
   async #deletePod({ metadata: { name, namespace, uid } }: Pod): Promise<void> {
     // Whatever became of it meanwhile: its UID is enough.
     await this.#writer.delete(pods, { metadata: { name, ...(namespace && { namespace }), ...(uid && { uid }) } });
-  }
-
-  async #deleteData(claim: VolumeClaim | undefined): Promise<Progress> {
-    if (claim === undefined || claim.metadata.deletionTimestamp !== undefined) return "done";
-    const volume = claim.spec?.volumeName;
-    if (volume !== undefined) await this.#setReclaim(volume, "Delete");
-    const { name, namespace, uid } = claim.metadata;
-    await this.#writer.delete(volumeClaims, {
-      metadata: { name, ...(namespace && { namespace }), ...(uid && { uid }) },
-    });
-    return "done";
-  }
-
-  /** The data of what is to be retained outlives its claim, and with that its namespace. */
-  async #retain({ volumeClaim, observed }: View): Promise<void> {
-    const { wanted, before = [], volumeNote } = observed;
-    const volume = volumeClaim?.spec?.volumeName;
-    if (volume === undefined || wanted.deletionPolicy !== "Retain" || observed.volume !== "present") return;
-    if (before.some(({ type, message }) => type === "Provisioned" && message === volumeNote)) return;
-    await this.#setReclaim(volume, "Retain");
-  }
-
-  async #setReclaim(name: string, policy: "Retain" | "Delete"): Promise<void> {
-    const volume = await this.#read<Volume>(volumes, { name });
-    if (volume === undefined || volume.spec?.persistentVolumeReclaimPolicy === policy) return;
-    const { uid } = volume.metadata;
-    const object = { apiVersion: "v1", kind: "PersistentVolume", metadata: { name, ...(uid && { uid }) } };
-    await this.#writer.apply(volumes, { ...object, spec: { persistentVolumeReclaimPolicy: policy } } as Applied);
   }
 
   async #forget(atSign: AtSign): Promise<Progress> {
@@ -409,7 +374,7 @@ export class Tenants {
     if (view === undefined) return undefined;
     const attempts: Readonly<Record<string, () => Promise<unknown>>> = {
       "its Pod": async () => view.pod && (await this.#deletePod(view.pod)),
-      "its data": () => this.#deleteData(view.volumeClaim),
+      "its data": () => this.#volumes.destroy(view.volumeClaim),
       "its name in the directory": () => this.#release(key, view.observed),
     };
     const left: string[] = view.pod === undefined ? [] : ["its Pod"];
@@ -497,7 +462,7 @@ export class Tenants {
     const name = atSign.status?.activationSecret;
     if (name === undefined || !observed.activated) return name;
     const { namespace } = atSign.metadata;
-    const secret = await this.#read<{ metadata: AtSign["metadata"] }>(secrets, {
+    const secret = await this.#reader.read<{ metadata: AtSign["metadata"] }>(secrets, {
       name,
       ...(namespace && { namespace }),
     });
@@ -535,52 +500,10 @@ export class Tenants {
     tell(this.#options.recorder, atSign, "Refused", obstacle.message);
     return true;
   }
-
-  async #read<T>(
-    resource: Parameters<typeof pathOf>[0],
-    of: { namespace?: string; name: string },
-  ): Promise<T | undefined> {
-    const { client, term } = this.#options;
-    const { name, namespace } = of;
-    try {
-      return await client.request<T>({
-        method: "GET",
-        path: pathOf(resource, { name, namespace }),
-        signal: term.signal,
-      });
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 404) return undefined;
-      throw error;
-    }
-  }
 }
 
 /** What the stores hold has neither. */
 const typed = { apiVersion: "atrium.dev/v1alpha1", kind: "AtSign" } as const;
-
-class RefusedError extends Error {
-  override readonly name = "RefusedError";
-  readonly reason: Obstacle["reason"];
-
-  constructor(reason: Obstacle["reason"], message: string) {
-    super(message);
-    this.reason = reason;
-  }
-}
-
-function refusalOf(error: unknown): Obstacle | undefined {
-  if (error instanceof RefusedError) return { reason: error.reason, message: error.message, preventsStart: true };
-  if (!(error instanceof ApiError) || (error.status !== 403 && error.status !== 422)) return undefined;
-  // A namespace that was made a moment ago has it soon.
-  if (error.message.includes("error looking up service account")) return undefined;
-  return error.message.includes("exceeded quota")
-    ? {
-        reason: "QuotaExceeded",
-        message: `${error.message}; raise the ResourceQuota, or delete something`,
-        preventsStart: true,
-      }
-    : { reason: "ObjectRefused", message: `the API server refuses it: ${error.message}`, preventsStart: true };
-}
 
 function howOf({ observed: { server } }: View): string {
   return server.state === "failed" ? server.how : "it had to be replaced";

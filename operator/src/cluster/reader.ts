@@ -1,0 +1,28 @@
+import { type ApiClient, ApiError, pathOf, type Resource } from "../controller/api.ts";
+import type { Term } from "../controller/term.ts";
+
+/** Asks the API server itself, where what the stores say is not enough. */
+export class Reader {
+  readonly #client: Pick<ApiClient, "request">;
+  readonly #term: Term;
+
+  constructor(client: Pick<ApiClient, "request">, term: Term) {
+    this.#client = client;
+    this.#term = term;
+  }
+
+  /** @returns undefined when there is none */
+  async read<T>(resource: Resource, of: { namespace?: string; name: string }): Promise<T | undefined> {
+    const { name, namespace } = of;
+    try {
+      return await this.#client.request<T>({
+        method: "GET",
+        path: pathOf(resource, { name, namespace }),
+        signal: this.#term.signal,
+      });
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+}
