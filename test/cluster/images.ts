@@ -39,6 +39,8 @@ const parts = {
 
 export type PlatformImages = Readonly<Record<keyof typeof parts | "pause" | "busybox" | "redis", Image>>;
 
+const keptArchives = 3;
+
 export const registry = "localhost/atrium";
 
 /**
@@ -149,10 +151,18 @@ function cached(
     const temporary = `${archive}.${randomUUID()}`;
     buildah("push", "-q", tag, `docker-archive:${temporary}:${tag}`);
     renameSync(temporary, archive);
+    removeOlder(name, dirname(archive));
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
   return { name: tag, archive };
+}
+
+/** Each is some 130 MB; those of the last few sources are worth it. */
+function removeOlder(name: string, directory: string): void {
+  const archives = globSync(`${name}-*.tar`, { cwd: directory }).map((file) => join(directory, file));
+  const newestFirst = archives.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
+  for (const file of newestFirst.slice(keptArchives)) rmSync(file, { force: true });
 }
 
 function buildContext(
