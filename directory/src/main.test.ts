@@ -10,7 +10,7 @@ describe("the process", () => {
     using tls = tlsDirectory();
     await using directory = await directoryProcess(tls, {});
     const admin = { port: directory.admin.port, ca: tls.ca, identity: tls.operator };
-    const record = { host: "alice.atrium.localhost", port: 6464, claim: "c1", generation: 1 };
+    const record = { host: "alice.atrium.localhost", port: 6464, claim: "c1", generation: 1, held: true };
     expect(await askAdmin(admin, "PUT", "/v1/records/alice", record)).toMatchObject({
       status: 200,
       body: { changed: true },
@@ -21,7 +21,11 @@ describe("the process", () => {
     const metrics = await (await fetch(`http://127.0.0.1:${directory.health.port}/metrics`)).text();
     expect(metrics).toContain('directory_answers_total{source="memory",outcome="address"} 1');
     expect(metrics).toContain("directory_connections 1");
-    expect(await (await fetch(`http://127.0.0.1:${directory.health.port}/readyz`)).text()).toBe("ok\n");
+    const ready = async () => (await fetch(`http://127.0.0.1:${directory.health.port}/readyz`)).text();
+    expect(await ready()).toBe("registry\n");
+    const { id: registry } = (await askAdmin(admin, "GET", "/v1/registry")).body as { id: string };
+    await askAdmin(admin, "PUT", "/v1/cells/local", { registry });
+    expect(await ready()).toBe("ok\n");
 
     const exited = once(directory.child, "exit");
     directory.child.kill("SIGTERM");

@@ -37,7 +37,7 @@ async function run(config: Config, log: Log): Promise<number> {
     maxDelayMs: unknownNamesMaxDelayMs,
     maxAddresses,
   });
-  let draining = false;
+  let [draining, hasBegun] = [false, false];
   const metrics = declareMetrics({
     tally,
     registry,
@@ -47,8 +47,8 @@ async function run(config: Config, log: Log): Promise<number> {
   await using health = await serveHealth({
     listen: config.healthListen,
     live: {},
-    // Not whether the registry answers now: every replica would be taken out at once, with all that they remember.
-    ready: { registry: () => registry.reached, draining: () => !draining },
+    // Not whether the registry is whole now: every replica would be taken out at once, with all that they remember.
+    ready: { registry: () => (hasBegun ||= registry.complete), draining: () => !draining },
     metrics: () => metrics.metrics(),
   });
   await using admin = await serveAdmin({ listen: config.adminListen, tlsFiles, caFile: config.adminCa, registry, log });

@@ -81,7 +81,7 @@ class Operator {
 
   async #put(name: string): Promise<boolean> {
     const generation = this.last(name);
-    const record = { host: `${name}-g${generation}.example.org`, port: 443, claim: name, generation };
+    const record = { host: `${name}-g${generation}.example.org`, port: 443, claim: name, generation, held: true };
     const { status, body } = await this.#ask("PUT", `/v1/records/${name}`, record);
     if (status !== 200 && status !== 503) throw new Error(`refused: ${JSON.stringify(body)}`);
     return status === 200;

@@ -176,10 +176,10 @@ describe.each(registries)("the %s registry", (kind, openAny) => {
     await using registry = await openAny(["one", "two"]);
     const { id } = await registry.state();
     expect(await registry.state()).toEqual({ id, complete: false, cells: { one: false, two: false } });
-    await registry.put(alice());
+    await registry.put(alice(), true);
     expect(await registry.find("alice")).toEqual({ kind: "listed", address: alice().address });
     expect(await registry.find("bob")).toEqual({ kind: "unsure" });
-    await registry.put(parkedAlice);
+    await registry.put(parkedAlice, true);
     expect(await registry.find("alice")).toEqual({ kind: "parked" });
 
     expect(await registry.markCell("three", id)).toBe("unknown-cell");
@@ -190,5 +190,22 @@ describe.each(registries)("the %s registry", (kind, openAny) => {
     expect(await registry.markCell("two", id)).toBe("marked");
     expect(await registry.state()).toEqual({ id, complete: true, cells: { one: true, two: true } });
     expect(await registry.find("bob")).toEqual({ kind: "absent" });
+  });
+
+  on("takes no new name while it may lack somebody's", async () => {
+    await using registry = await openAny(["one", "two"]);
+    const { id } = await registry.state();
+    const thief = alice({ claim: "c2", generation: 99 });
+    expect(await registry.put(thief)).toEqual({ refused: "incomplete" });
+    expect(await registry.read("alice")).toBeUndefined();
+    await registry.markCell("one", id);
+    expect(await registry.put(thief)).toEqual({ refused: "incomplete" });
+    expect(await registry.put(alice(), true)).toEqual({ changed: true });
+    expect(await registry.put(alice({ generation: 6 }))).toEqual({ changed: true });
+    expect(await registry.put(thief, true)).toEqual({ refused: "claimed" });
+    await registry.markCell("two", id);
+    expect(await registry.put(thief)).toEqual({ refused: "claimed" });
+    const bob = alice({ name: "bob", address: { host: "bob.at.example.org", port: 443 } });
+    expect(await registry.put(bob)).toEqual({ changed: true });
   });
 });

@@ -32,8 +32,9 @@ export type Found =
  * - `host-taken`: another name has that host
  * - `stale-generation`: a newer writer was here
  * - `absent`: nobody holds the name (handover only)
+ * - `incomplete`: the name is not there, and the registry may lack it: somebody may hold it who has not written it again
  */
-export type Refusal = "claimed" | "host-taken" | "stale-generation" | "absent";
+export type Refusal = "claimed" | "host-taken" | "stale-generation" | "absent" | "incomplete";
 
 export type Outcome = { readonly changed: boolean } | { readonly refused: Refusal };
 
@@ -72,9 +73,11 @@ export interface Registry extends AsyncDisposable {
 
   /**
    * Claims a name, moves or parks it. Refused while another claim holds the name or another name has the host.
+   *
+   * @param held the writer knows that the name was this claim's before; others wait until the registry is complete
    * @throws {RegistryAway}
    */
-  put(record: NameRecord): Promise<Outcome>;
+  put(record: NameRecord, held?: boolean): Promise<Outcome>;
 
   /**
    * Gives a name up. One that nobody holds is no change.

@@ -135,8 +135,8 @@ describe("upstream", () => {
 describe("a directory with an upstream", () => {
   async function ours() {
     const registry = memoryRegistry({ cells: ["local"] });
-    await registry.put({ name: "alice", claim: "c", generation: 1, address: { host: "a.example.org", port: 1 } });
-    await registry.put({ name: "parked", claim: "c", generation: 1, address: undefined });
+    await registry.put({ name: "alice", claim: "c", generation: 1, address: { host: "a.example.org", port: 1 } }, true);
+    await registry.put({ name: "parked", claim: "c", generation: 1, address: undefined }, true);
     return registry;
   }
 

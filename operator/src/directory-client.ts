@@ -10,6 +10,8 @@ export interface DirectoryRecord {
   readonly host: Address | undefined;
   readonly claim: string;
   readonly generation: number;
+  /** the name was this claim's before: only then is it written to a directory that may lack names */
+  readonly held: boolean;
 }
 
 interface RegistryState {
@@ -105,17 +107,19 @@ export function directoryClient(
   };
 
   return {
-    async put({ atSign, host, claim, generation }) {
+    async put({ atSign, host, claim, generation, held }) {
       const answer = await ask("PUT", pathOf(atSign), {
         host: host?.host ?? null,
         ...(host && { port: host.port }),
         claim,
         generation,
+        held,
       });
       if (answer.status === 200) return { state: "ours", generation, parked: host === undefined };
       const reason = answer.body.reason;
       if (reason === "claimed" || reason === "host-taken" || reason === "stale-generation")
         return { state: "refused", reason };
+      if (reason === "incomplete") return { state: "unknown", waitsForNames: true };
       throw refusal(answer);
     },
     async release({ atSign, claim, generation }) {

@@ -4,6 +4,7 @@ import { announce, exitCode, terminated } from "@atrium/runtime/lifecycle.ts";
 import { type Log, logger } from "@atrium/runtime/log.ts";
 import { classOf } from "./cluster/classes.ts";
 import { Leading } from "./cluster/leading.ts";
+import { claimsOf } from "./cluster/names.ts";
 import { readPolicySpec } from "./cluster/network-policies.ts";
 import type { Site } from "./cluster/objects/pod.ts";
 import { ClusterRoutes } from "./cluster/routes.ts";
@@ -81,9 +82,10 @@ async function run(config: Config, log: Log, signal: AbortSignal): Promise<void>
     },
     networkPolicy !== undefined,
   );
-  const routes = new ClusterRoutes({ stores, feed, zone: config.zone });
+  const claims = claimsOf(ca.platformId, config.cell);
+  const routes = new ClusterRoutes({ stores, feed, zone: config.zone, claims });
   const leading = new Leading({
-    ...{ client, stores, synced: stores.synced, platformId: ca.platformId, cell: config.cell, directory, log },
+    ...{ client, stores, synced: stores.synced, claims, cell: config.cell, directory, log },
     ...{ site: () => siteOf(config, ca), instance: config.podName, onWorked: metrics.worked },
     ...{ networkPolicy, deletionMs: config.deletionMs },
   });

@@ -19,8 +19,14 @@ export function parseName(text: string): string {
 }
 
 /** @throws {Problem} 400 in words for the one who wrote the client */
-export function parsePut(name: string, body: unknown): NameRecord {
-  const members = parseMembers(body, ["host", "port", "claim", "generation"]);
+export function parsePut(name: string, body: unknown): { record: NameRecord; held: boolean } {
+  const members = parseMembers(body, ["host", "port", "claim", "generation", "held"]);
+  const { held = false } = members;
+  if (typeof held !== "boolean") throw new Problem(400, "held is neither true nor false");
+  return { record: parseRecord(name, members), held };
+}
+
+function parseRecord(name: string, members: Members): NameRecord {
   const claim = parseToken("claim", members.claim);
   const generation = parseGeneration(members.generation);
   if (members.host === null) {

@@ -25,7 +25,10 @@ const routes: readonly Route[] = [
         if (record === undefined) throw new Problem(404, "nobody holds this name", { reason: "absent" });
         return show(record);
       },
-      PUT: async ({ item, body }, registry) => result(await registry.put(parsePut(parseName(item), await body()))),
+      PUT: async ({ item, body }, registry) => {
+        const { record, held } = parsePut(parseName(item), await body());
+        return result(await registry.put(record, held));
+      },
       DELETE: async ({ item, query }, registry) => result(await registry.release(parseRelease(parseName(item), query))),
     },
   },
@@ -94,12 +97,16 @@ const refusals: Readonly<Record<Refusal, readonly [status: number, detail: strin
   "host-taken": [409, "another name has that host"],
   "stale-generation": [409, "a newer generation has written the record"],
   absent: [404, "nobody holds this name"],
+  incomplete: [503, "the registry lacks names: a new one waits until every cell has written its own again"],
 };
 
 function result(outcome: Outcome): object {
   if (!("refused" in outcome)) return outcome;
   const [status, detail] = refusals[outcome.refused];
-  throw new Problem(status, detail, { reason: outcome.refused });
+  throw new Problem(status, detail, {
+    reason: outcome.refused,
+    ...(status === 503 && { headers: { "retry-after": "1" } }),
+  });
 }
 
 function show({ name, claim, generation, address }: NameRecord): object {

@@ -46,9 +46,10 @@ class MemoryRegistry implements Registry {
     return this.#records.get(name);
   }
 
-  async put(record: NameRecord): Promise<Outcome> {
+  async put(record: NameRecord, isHeld = false): Promise<Outcome> {
     const { name, claim, generation, address } = record;
     const held = this.#records.get(name);
+    if (held === undefined && !this.complete && !isHeld) return { refused: "incomplete" };
     if (held !== undefined && held.claim !== claim) return { refused: "claimed" };
     if (held !== undefined && held.generation > generation) return { refused: "stale-generation" };
     if (address !== undefined && (this.#hosts.get(address.host) ?? name) !== name) return { refused: "host-taken" };

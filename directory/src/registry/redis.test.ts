@@ -253,7 +253,7 @@ describe("content that is lost", () => {
     for (const name of ["carol", "nobody"]) expect(await lookUp(registry, name)).toEqual({ kind: "unsure" });
     expect(await lookUp(registry, "alice")).toEqual(listed("alice.at.example.org"));
 
-    for (const name of ["alice", "carol"]) await registry.put(record(name));
+    for (const name of ["alice", "carol"]) await registry.put(record(name), true);
     for (const name of ["alice", "carol"])
       expect(await lookUp(registry, name)).toEqual(listed(`${name}.at.example.org`));
     await complete(registry);
@@ -272,7 +272,7 @@ describe("content that is lost", () => {
     }
     await server.ask((client) => client.flushall());
     for (const each of [registry, other]) await eventually(async () => !(await each.state()).complete);
-    await registry.put(record("alice"));
+    await registry.put(record("alice"), true);
     // It was remembered here, and a release is told to the others although nothing is there any more.
     expect(await lookUp(other, "gone")).toEqual(listed("gone.at.example.org"));
     expect(await registry.release(record("gone"))).toEqual({ changed: false });
@@ -319,7 +319,7 @@ describe("content that is lost", () => {
       expect(await lookUp(registry, "alice")).toEqual(listed("new.example.org"));
 
       await other.put(record("alice", 2, "new.example.org"));
-      await other.put(record("bob", 2, "new-bob.example.org"));
+      await other.put(record("bob", 2, "new-bob.example.org"), true);
       await eventually(async () => isEqual(await lookUp(registry, "bob"), listed("new-bob.example.org")));
       await complete(other);
       await eventually(async () => (await lookUp(registry, "nobody")).kind === "absent");
@@ -327,6 +327,25 @@ describe("content that is lost", () => {
         expect(await lookUp(each, "alice")).toEqual(listed("new.example.org"));
         expect(await lookUp(each, "bob")).toEqual(listed("new-bob.example.org"));
       }
+    });
+
+    onRedis("gives way to who has held a name since, and to nobody else", async () => {
+      await using server = await redis();
+      await using registry = await completeReplica(server);
+      const heir = { ...record("alice", 1), claim: "heir" };
+      await registry.put(record("alice", 7));
+      await server.keepDump();
+      await registry.handOver({ name: "alice", claim: "claim-alice", to: "heir" });
+      await registry.put(heir);
+      const { id } = await registry.state();
+
+      await restore(server);
+      await eventually(async () => !registry.away && (await registry.state()).id !== id);
+      expect(await registry.put({ ...heir, claim: "thief", generation: 9 })).toEqual({ refused: "claimed" });
+      expect(await registry.put(heir, true)).toEqual({ changed: true });
+      expect(await registry.put(record("alice", 8), true)).toEqual({ refused: "claimed" });
+      await complete(registry);
+      expect(await registry.read("alice")).toEqual(heir);
     });
 
     onRedis("is noticed although somebody has written to it since", async () => {

@@ -108,10 +108,11 @@ class RedisRegistry implements Registry {
     }
   }
 
-  async put(record: NameRecord): Promise<Outcome> {
+  async put(record: NameRecord, held = false): Promise<Outcome> {
     const { name, claim, generation, address } = record;
     if (generation < this.#remembered.lostGeneration(name, claim)) return { refused: "stale-generation" };
-    return this.#write("put", record, [name, claim, generation, address?.host ?? "", address?.port ?? ""]);
+    const { host = "", port = "" } = address ?? {};
+    return this.#write("put", record, [name, claim, generation, host, port, held ? 1 : 0]);
   }
 
   async release({ name, claim, generation }: { name: string; claim: string; generation: number }): Promise<Outcome> {
@@ -269,7 +270,7 @@ class RedisRegistry implements Registry {
   }
 }
 
-const refusals: readonly Refusal[] = ["claimed", "host-taken", "stale-generation", "absent"];
+const refusals: readonly Refusal[] = ["claimed", "host-taken", "stale-generation", "absent", "incomplete"];
 
 /** @throws {RegistryAway} */
 function oneOf<T extends string>(text: string | undefined, allowed: readonly T[]): T {

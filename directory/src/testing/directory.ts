@@ -78,8 +78,8 @@ export async function testDirectory({
 async function aliceRegistry(): Promise<Registry> {
   const registry = memoryRegistry({ cells: ["local"] });
   const address = { host: "alice.at.example.org", port: 6464 };
-  await registry.put({ name: "alice", claim: "c1", generation: 1, address });
-  await registry.put({ name: "parked", claim: "c2", generation: 1, address: undefined });
+  await registry.put({ name: "alice", claim: "c1", generation: 1, address }, true);
+  await registry.put({ name: "parked", claim: "c2", generation: 1, address: undefined }, true);
   await complete(registry);
   return registry;
 }

@@ -20,6 +20,7 @@ interface Options {
   readonly pollMs?: number;
 }
 
+const incompletePollMs = 250;
 const retry = { minMs: 250, maxMs: 5_000 };
 const unknown: Listing = { state: "unknown" };
 
@@ -33,6 +34,8 @@ export class Directory {
   #registry: string | undefined;
   #marked = false;
   #away = false;
+  /** it may lack names, and takes new ones when it lacks none any more */
+  #incomplete = false;
 
   constructor(options: Options) {
     this.#options = options;
@@ -44,6 +47,11 @@ export class Directory {
 
   listing(key: string): Listing {
     return this.#listings.get(key) ?? unknown;
+  }
+
+  /** It was looked at, and there is no name to tell. */
+  pass(key: string): void {
+    this.#listings.set(key, unknown);
   }
 
   forget(key: string): void {
@@ -74,6 +82,8 @@ export class Directory {
       try {
         await this.#look(await client.registry());
         failures = 0;
+        // New names wait for it.
+        if (this.#incomplete) pauseMs = Math.min(pollMs, incompletePollMs);
       } catch (error) {
         if (!this.#away) log.warn({ error: String(error) }, "the directory is away");
         this.#away = true;
@@ -83,10 +93,10 @@ export class Directory {
     }
   }
 
-  async #look({ id, cells }: Awaited<ReturnType<DirectoryClient["registry"]>>): Promise<void> {
+  async #look({ id, complete, cells }: Awaited<ReturnType<DirectoryClient["registry"]>>): Promise<void> {
     const { log, cell, onForgotten, client } = this.#options;
-    const wasAway = this.#away;
-    this.#away = false;
+    const [wasAway, wasIncomplete] = [this.#away, this.#incomplete];
+    [this.#away, this.#incomplete] = [false, !complete];
     const isOther = this.#registry !== undefined && id !== this.#registry;
     if (isOther) {
       log.warn({ registry: id }, "the registry was wiped: its names are written again");
@@ -94,7 +104,7 @@ export class Directory {
     }
     if (isOther || this.#registry === undefined) this.#marked = cells[cell] === true;
     this.#registry = id;
-    if (isOther || wasAway) onForgotten();
+    if (isOther || wasAway || (wasIncomplete && complete)) onForgotten();
     if (this.#marked || !this.#isWhole()) return;
     await client.markComplete(cell, id);
     this.#marked = true;

@@ -57,7 +57,7 @@ export interface VolumeClaim extends KubernetesObject {
 }
 
 export interface Volume extends KubernetesObject {
-  readonly spec?: { readonly persistentVolumeReclaimPolicy?: string };
+  readonly spec?: { readonly persistentVolumeReclaimPolicy?: string; readonly claimRef?: { readonly uid?: string } };
 }
 
 /** What is kept of a Node. */

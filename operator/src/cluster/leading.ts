@@ -11,9 +11,10 @@ import { atSignClasses, standardClass } from "../resources/at-sign-class.ts";
 import { defaultClass } from "./classes.ts";
 import { Directory } from "./directory.ts";
 import type { EventReason } from "./happenings.ts";
-import { ownerKeyOf, releaseToAnnotation } from "./names.ts";
+import { type Claims, ownerKeyOf, releaseToAnnotation } from "./names.ts";
 import { keepNetworkPolicy } from "./network-policies.ts";
 import type { Site } from "./objects/pod.ts";
+import { isNamed } from "./status.ts";
 import { keyOfVolumeClaim, type Stores } from "./stores.ts";
 import { Tenants } from "./tenants.ts";
 
@@ -23,7 +24,7 @@ export interface LeadingOptions {
   /** of the stores */
   readonly synced: Promise<unknown>;
   readonly site: () => Site;
-  readonly platformId: string;
+  readonly claims: Claims;
   readonly cell: string;
   readonly directory: DirectoryClient;
   /** which process tells events */
@@ -93,7 +94,7 @@ export class Leading {
 
   /** For the leader election. @returns once the term shall end, and what was begun has ended */
   async lead(term: Term): Promise<void> {
-    const { client, stores, site, platformId, instance, log, deletionMs } = this.#options;
+    const { client, stores, site, claims, instance, log, deletionMs } = this.#options;
     log.info("leads");
     await using recorder = new EventRecorder<EventReason>({
       ...{ client, term, reporter: { controller: "atrium.dev/operator", instance } },
@@ -102,7 +103,7 @@ export class Leading {
     const directory = this.#openDirectory();
     this.#directory = directory;
     this.#tenants = new Tenants({
-      ...{ client, term, stores, directory, site, platformId, recorder, log, deletionMs },
+      ...{ client, term, stores, directory, site, claims, recorder, log, deletionMs },
       poke: (key: string, priority?: Priority) => this.#controller.add(key, priority),
     });
     try {
@@ -148,11 +149,11 @@ export class Leading {
   /** Those whose name the directory has, if it has lost nothing. */
   *#namedKeys(): Generator<string> {
     const { atSigns, volumeClaims } = this.#options.stores;
-    for (const [key, { metadata, status }] of entries(atSigns)) {
+    for (const [key, atSign] of entries(atSigns)) {
+      const { metadata } = atSign;
       const leaves =
         metadata.deletionTimestamp !== undefined || metadata.annotations?.[releaseToAnnotation] !== undefined;
-      const isNamed = status?.conditions?.some(({ type, status }) => type === "Claimed" && status === "True");
-      if (isNamed && !leaves) yield key;
+      if (isNamed(atSign) && !leaves) yield key;
     }
     for (const claim of volumeClaims.values()) {
       const key = keyOfVolumeClaim(claim);

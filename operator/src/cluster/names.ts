@@ -39,26 +39,40 @@ export function labelsOf(name: string): Readonly<Record<string, string>> {
 }
 
 /**
- * By which the directory knows who holds a name: it survives a re-created object, and says nothing about who owns it.
- *
- * @param key `namespace/name` of the AtSign
+ * By which the directory knows who holds a name: a claim survives a re-created object, and says nothing about who owns it.
+ * Clusters of one platform have claims of their own, so that objects of the same name in two of them are two.
  */
-export function claimOf(platformId: string, key: string): string {
-  return createHash("sha256")
-    .update(`${platformId}\0${key.replace("/", "\0")}`)
-    .digest("hex")
-    .slice(0, 32);
+export interface Claims {
+  /** @param key `namespace/name` of the AtSign */
+  of(key: string): string;
+  /**
+   * The claim that an annotation names: an AtSign as `name`, `namespace/name` or `cell/namespace/name`, or a claim itself.
+   *
+   * @returns undefined when it is none of them
+   */
+  named(text: string, namespace: string): string | undefined;
 }
 
-/**
- * The claim that the annotation names: an AtSign of this platform as `namespace/name` or `name`, or a claim itself.
- *
- * @returns undefined when it is none of them
- */
-export function claimNamed(text: string, platformId: string, namespace: string): string | undefined {
-  if (/^[0-9a-f]{32}$/.test(text)) return text;
-  if (!/^(?:[a-z0-9-]{1,63}\/)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/.test(text)) return undefined;
-  return claimOf(platformId, text.includes("/") ? text : `${namespace}/${text}`);
+const claimForm = /^[0-9a-f]{32}$/;
+const cellForm = /^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/;
+const namespaceForm = /^[a-z0-9-]{1,63}$/;
+const nameForm = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
+
+export function claimsOf(platformId: string, cell: string): Claims {
+  const hash = (...parts: readonly string[]) =>
+    createHash("sha256")
+      .update([platformId, ...parts].join("\0"))
+      .digest("hex")
+      .slice(0, 32);
+  return {
+    of: (key) => hash(cell, ...key.split("/")),
+    named(text, namespace) {
+      if (claimForm.test(text)) return text;
+      const [name = "", of = namespace, cellOf = cell, ...more] = text.split("/").reverse();
+      const isName = more.length === 0 && nameForm.test(name) && namespaceForm.test(of) && cellForm.test(cellOf);
+      return isName ? hash(cellOf, of, name) : undefined;
+    },
+  };
 }
 
 /** @returns the key of the AtSign that a pod says it belongs to */

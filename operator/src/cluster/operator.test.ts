@@ -375,6 +375,50 @@ describe("the directory", () => {
     expect(await cell.record(tenant.inDirectory("bob"))).toMatchObject({ status: 200, body: { host: null } });
   });
 
+  test("that lost everything gives no name to who waits for it, nor to a claim that anybody can make", async () => {
+    const other = `${tenant.namespace}-other`;
+    await makeNamespace(cell.client, other);
+    for (const name of ["alice", "bob"]) {
+      await tenant.apply(name);
+      await tenant.serving(name);
+      await tenant.bind(name);
+      await tenant.becomes(name, "Provisioned", "True:Provisioned");
+      await tenant.apply(`waits-for-${name}`, { atSign: tenant.atSignOf(name) }, {}, other);
+      await tenant.becomes(`waits-for-${name}`, "Claimed", "False:NameTaken", other);
+    }
+    await remove(cell.client, atSigns, { namespace: tenant.namespace, name: "bob" });
+    await until(
+      () => cell.record(tenant.inDirectory("bob")),
+      ({ body }) => body.host === null,
+    );
+    const { metadata, spec } = (await tenant.claim("bob")) as VolumeClaim;
+    const forged = { labels: metadata.labels, annotations: { ...metadata.annotations, "atrium.dev/owner": "forged" } };
+    const body = {
+      ...{ apiVersion: "v1", kind: "PersistentVolumeClaim", metadata: { name: "forged-data", ...forged } },
+      spec: { ...spec, volumeName: undefined },
+    };
+    await cell.client.request({ method: "POST", path: pathOf(volumeClaims, { namespace: other }), body });
+    const before = [await cell.record(tenant.inDirectory("alice")), await cell.record(tenant.inDirectory("bob"))];
+    // The new leader begins with nothing in memory, and looks at all at once.
+    await operator.kill();
+    await cell.restartDirectory();
+    operator = await cell.startOperator();
+    await until(
+      () => cell.isRegistryComplete(),
+      (isComplete) => isComplete,
+    );
+    const after = [await cell.record(tenant.inDirectory("alice")), await cell.record(tenant.inDirectory("bob"))];
+    expect(after.map(({ body: { claim, host } }) => [claim, host])).toEqual(
+      before.map(({ body: { claim, host } }) => [claim, host]),
+    );
+    await tenant.apply("newcomer");
+    await tenant.started("newcomer");
+    for (const name of ["alice", "bob"]) await tenant.becomes(`waits-for-${name}`, "Claimed", "False:NameTaken", other);
+    expect((await tenant.atSign("alice"))?.status?.conditions).toContainEqual(
+      expect.objectContaining({ type: "Claimed", status: "True" }),
+    );
+  });
+
   test("that is away stops nobody who has a name", async () => {
     await tenant.apply("alice");
     const first = await tenant.serving("alice");

@@ -3,22 +3,32 @@ import type { AtSign } from "../resources/at-sign.ts";
 import type { RouteFeed } from "../routes/feed.ts";
 import type { Listing, Route } from "../tenant/observe.ts";
 import { routeOf, sameRoute } from "../tenant/route.ts";
+import type { Claims } from "./names.ts";
 import { serverOf } from "./pod-state.ts";
 import { podFor, type Stores } from "./stores.ts";
 import { isCurrent, wantedOf } from "./view.ts";
+
+interface Options {
+  readonly stores: Pick<Stores, "atSigns" | "pods">;
+  readonly feed: RouteFeed;
+  readonly zone: string;
+  readonly claims: Claims;
+}
 
 /** Tells a replica's gateways what the stores say; nothing before the stores are complete. */
 export class ClusterRoutes {
   readonly #stores: Pick<Stores, "atSigns" | "pods">;
   readonly #feed: RouteFeed;
   readonly #zone: string;
+  readonly #claims: Claims;
   #hosts = 0;
   #begun = false;
 
-  constructor({ stores, feed, zone }: { stores: Pick<Stores, "atSigns" | "pods">; feed: RouteFeed; zone: string }) {
+  constructor({ stores, feed, zone, claims }: Options) {
     this.#stores = stores;
     this.#feed = feed;
     this.#zone = zone;
+    this.#claims = claims;
   }
 
   /** hosts that have a route */
@@ -60,7 +70,7 @@ export class ClusterRoutes {
     // To refuse clients is for the one who has the name.
     if (atSign.spec.runPolicy === "Suspended" && listing.state !== "ours") return undefined;
     const server = pod !== undefined && isCurrent(pod, atSign) ? serverOf(pod) : ({ state: "absent" } as const);
-    return routeOf({ wanted: wantedOf(atSign, ""), epoch: status?.epoch ?? 0, listing, server }, host);
+    return routeOf({ wanted: wantedOf(atSign, this.#claims), epoch: status?.epoch ?? 0, listing, server }, host);
   }
 }
 

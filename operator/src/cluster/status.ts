@@ -27,6 +27,11 @@ export function statusOf(
 }
 
 /** What was told last. */
+/** Whether the directory has the AtSign's name as its own, as the leader wrote it down last. */
+export function isNamed(atSign: AtSign | undefined): boolean {
+  return atSign?.status?.conditions?.some(({ type, status }) => type === "Claimed" && status === "True") ?? false;
+}
+
 export function conditionsBefore({ status }: AtSign): Condition[] {
   return (status?.conditions ?? []).map(({ type, status, reason, message }) => ({
     ...{ type: type as ConditionType, status: status === "True", reason: reason as Condition["reason"] },

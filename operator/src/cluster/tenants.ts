@@ -10,7 +10,7 @@ import type { Observed, Obstacle } from "../tenant/observe.ts";
 import { type Directory, DirectoryAwayError } from "./directory.ts";
 import { type Recorder, tell } from "./happenings.ts";
 import { type Pod, pods, secrets } from "./kubernetes-objects.ts";
-import { claimNamed, claimOf, finalizer, nameAnnotation, releaseToAnnotation } from "./names.ts";
+import { type Claims, finalizer, nameAnnotation, releaseToAnnotation } from "./names.ts";
 import { activationSecretOf } from "./objects/activation-secret.ts";
 import { podOf, type Site } from "./objects/pod.ts";
 import { volumeClaimOf } from "./objects/volume-claim.ts";
@@ -19,7 +19,7 @@ import { Reader } from "./reader.ts";
 import { RefusedError, refusalOf } from "./refusals.ts";
 import { Replacements } from "./replacements.ts";
 import { Restarts } from "./restarts.ts";
-import { type Facts, statusOf } from "./status.ts";
+import { type Facts, isNamed, statusOf } from "./status.ts";
 import { podFor, type Stores, volumeClaimFor } from "./stores.ts";
 import { isCurrent, type View, viewOf } from "./view.ts";
 import { Volumes } from "./volumes.ts";
@@ -32,7 +32,7 @@ export interface TenantsOptions {
   readonly directory: Directory;
   /** as it is now: the trust changes */
   readonly site: () => Site;
-  readonly platformId: string;
+  readonly claims: Claims;
   readonly recorder: Recorder;
   readonly log: Log;
   /** asks for another look */
@@ -110,8 +110,8 @@ export class Tenants {
   #tellMisnamed(atSign: AtSign): void {
     const { annotations, namespace = "" } = atSign.metadata;
     const to = annotations?.[releaseToAnnotation];
-    if (to === undefined || claimNamed(to, this.#options.platformId, namespace) !== undefined) return;
-    const note = `the annotation ${releaseToAnnotation} is neither NAMESPACE/NAME of an AtSign nor a claim`;
+    if (to === undefined || this.#options.claims.named(to, namespace) !== undefined) return;
+    const note = `the annotation ${releaseToAnnotation} is neither [[CELL/]NAMESPACE/]NAME of an AtSign nor a claim`;
     tell(this.#options.recorder, atSign, "Refused", note);
   }
 
@@ -140,13 +140,13 @@ export class Tenants {
   #look(key: string): View | undefined {
     const atSign = this.#atSign(key);
     if (atSign === undefined) return undefined;
-    const { stores, site, platformId, directory } = this.#options;
+    const { stores, site, claims, directory } = this.#options;
     const now = this.#now();
     const pod = this.#pod(key, now);
     const refusal = this.#refusals.get(key);
     if (refusal !== undefined && refusal.until <= now) this.#refusals.delete(key);
     const view = viewOf({
-      ...{ key, atSign, pod, stores, platformId, now, site: site() },
+      ...{ key, atSign, pod, stores, claims, now, site: site() },
       volumeClaim: volumeClaimFor(stores, key),
       listing: directory.listing(key),
       failure: this.#restarts.note(key, pod, now),
@@ -218,13 +218,14 @@ export class Tenants {
   }
 
   async #list({ key, host, atSign, observed }: View, generation: number, parked: boolean): Promise<Progress> {
-    const { directory, recorder, site, platformId } = this.#options;
+    const { directory, recorder, site, claims } = this.#options;
     const before = observed.listing;
     const listing = await directory.put(key, {
       atSign: atSign.spec.atSign,
       host: parked ? undefined : { host, port: site().gatewayPort },
-      claim: claimOf(platformId, key),
+      claim: claims.of(key),
       generation,
+      held: isNamed(atSign),
     });
     const isNew = before.state !== listing.state;
     if (listing.state === "refused" && isNew) {
@@ -235,15 +236,15 @@ export class Tenants {
   }
 
   async #release(key: string, { wanted: { atSign }, epoch }: Observed): Promise<Progress> {
-    const { directory, platformId } = this.#options;
-    await directory.release(key, { atSign, claim: claimOf(platformId, key), generation: Math.max(epoch, this.#now()) });
+    const { directory, claims } = this.#options;
+    await directory.release(key, { atSign, claim: claims.of(key), generation: Math.max(epoch, this.#now()) });
     this.#pokeOthers(key, atSign);
     return "done";
   }
 
   async #handOver({ key, atSign }: View, to: string): Promise<Progress> {
-    const { directory, platformId, recorder } = this.#options;
-    await directory.handOver(key, { atSign: atSign.spec.atSign, claim: claimOf(platformId, key), to });
+    const { directory, claims, recorder } = this.#options;
+    await directory.handOver(key, { atSign: atSign.spec.atSign, claim: claims.of(key), to });
     tell(recorder, atSign, "Released", `${atSign.spec.atSign} was given to the claim ${to}`);
     this.#pokeOthers(key, atSign.spec.atSign);
     return "done";
@@ -396,7 +397,7 @@ export class Tenants {
 
   /** Takes care of what an AtSign has left that is no longer there. */
   async #leave(key: string): Promise<Outcome | undefined> {
-    const { stores, directory, platformId } = this.#options;
+    const { stores, directory, claims } = this.#options;
     this.#written.delete(key);
     this.#refusals.delete(key);
     this.#replacements.done(key);
@@ -412,6 +413,11 @@ export class Tenants {
     const isDone = gone?.metadata.finalizers?.includes(finalizer) === true;
     if (atSign === undefined || isDone) return this.#left(key);
     if (pod !== undefined) return undefined;
+    // Anybody in the namespace can make a claim, and write on it whose data it is said to have.
+    if (gone === undefined && (claim === undefined || !(await this.#volumes.proves(claim, atSign)))) {
+      directory.pass(key);
+      return this.#left(key);
+    }
     const epoch = gone?.status?.epoch ?? 0;
     const deletionPolicy = epoch === 0 && claim === undefined ? "Delete" : "Retain";
     const observed: Observed = {
@@ -424,7 +430,8 @@ export class Tenants {
       try {
         if (action.do === "list") {
           const { generation } = action;
-          await directory.put(key, { atSign, host: undefined, claim: claimOf(platformId, key), generation });
+          const record = { atSign, host: undefined, claim: claims.of(key), generation };
+          await directory.put(key, { ...record, held: gone === undefined || isNamed(gone) });
         }
         if (action.do === "release") await this.#release(key, observed);
       } catch (error) {

@@ -3,6 +3,7 @@ import { ObjectStore } from "../controller/store.ts";
 import type { AtSign } from "../resources/at-sign.ts";
 import { type AtSignClass, standardClass } from "../resources/at-sign-class.ts";
 import type { Node, Pod, VolumeClaim } from "./kubernetes-objects.ts";
+import { claimsOf } from "./names.ts";
 import { podOf, type Site } from "./objects/pod.ts";
 import { type Sources, viewOf } from "./view.ts";
 
@@ -51,7 +52,7 @@ function view(
   for (const each of all) classes.set(each);
   nodes.set({ metadata: { name: "n1" }, status: { conditions: [{ type: "Ready", status: nodeReady }] } });
   return viewOf({
-    ...{ key: "a/alice", atSign: alice, pod: pod(), volumeClaim: bound, site, platformId: "p", now },
+    ...{ key: "a/alice", atSign: alice, pod: pod(), volumeClaim: bound, site, claims: claimsOf("p", "main"), now },
     ...{ stores: { classes, namespaces, nodes }, listing: { state: "ours", generation: 7, parked: false } },
     ...{ failure: undefined, refusal: undefined, outOfMemory: undefined, mayReplace: () => true, ...sources },
   });
@@ -175,6 +176,9 @@ test("what is normal for a moment is looked at again", () => {
 test.each([
   ["b/bob", "Released"],
   ["bob", "Released"],
+  ["eu2/b/bob", "Released"],
+  ["a/eu2/b/bob", "Always"],
+  ["b/", "Always"],
   ["0123456789abcdef0123456789abcdef", "Released"],
   ["not a name!", "Always"],
 ])("the annotation release-to with %s means %s", (to, run) => {

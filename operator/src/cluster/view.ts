@@ -3,7 +3,7 @@ import type { AtSign } from "../resources/at-sign.ts";
 import type { Failure, Listing, Observed, Obstacle, Server, Wanted } from "../tenant/observe.ts";
 import { type Classified, classOf } from "./classes.ts";
 import type { Pod, VolumeClaim } from "./kubernetes-objects.ts";
-import { claimNamed, objectName, ownerUidOf, releaseToAnnotation, templateAnnotation } from "./names.ts";
+import { type Claims, objectName, ownerUidOf, releaseToAnnotation, templateAnnotation } from "./names.ts";
 import { type Site, templateOf } from "./objects/pod.ts";
 import { epochOf, isReady, obstacleOf, patienceEnd, serverOf } from "./pod-state.ts";
 import type { OutOfMemory } from "./restarts.ts";
@@ -34,7 +34,7 @@ export interface Sources {
   readonly volumeClaim: VolumeClaim | undefined;
   readonly stores: Pick<Stores, "classes" | "namespaces" | "nodes">;
   readonly site: Site;
-  readonly platformId: string;
+  readonly claims: Claims;
   readonly listing: Listing;
   /** ends in a row */
   readonly failure: Failure | undefined;
@@ -57,7 +57,7 @@ export function viewOf(sources: Sources): View {
     pod !== undefined &&
     classified.class !== undefined &&
     pod.metadata.annotations?.[templateAnnotation] !== templateOf({ atSign, spec: classified.class.spec, host, site });
-  const wanted = wantedOf(atSign, sources.platformId);
+  const wanted = wantedOf(atSign, sources.claims);
   const obstacle = wanted.run === "Always" ? obstacleIn(sources, classified) : undefined;
   const observed: Observed = {
     now,
@@ -98,11 +98,11 @@ export function isCurrent(pod: Pod, { status, metadata }: AtSign): boolean {
   return uid === status?.pod?.uid && epochOf(pod) === status?.epoch && ownerUidOf(pod) === metadata.uid;
 }
 
-export function wantedOf({ metadata, spec }: AtSign, platformId: string): Wanted {
+export function wantedOf({ metadata, spec }: AtSign, claims: Claims): Wanted {
   const { atSign, runPolicy, deletionPolicy } = spec;
   const common: { atSign: AtSignName; deletionPolicy: Wanted["deletionPolicy"] } = { atSign, deletionPolicy };
   if (metadata.deletionTimestamp !== undefined) return { ...common, run: "Withdrawn" };
-  const releaseTo = claimNamed(metadata.annotations?.[releaseToAnnotation] ?? "", platformId, metadata.namespace ?? "");
+  const releaseTo = claims.named(metadata.annotations?.[releaseToAnnotation] ?? "", metadata.namespace ?? "");
   return releaseTo === undefined ? { ...common, run: runPolicy } : { ...common, run: "Released", releaseTo };
 }
 

@@ -2,7 +2,7 @@ import { ApiError } from "../controller/api.ts";
 import type { Applied, Writer } from "../controller/writer.ts";
 import type { Observed } from "../tenant/observe.ts";
 import { type Volume, type VolumeClaim, volumeClaims, volumes } from "./kubernetes-objects.ts";
-import { ownerAnnotation } from "./names.ts";
+import { nameAnnotation, ownerAnnotation } from "./names.ts";
 import type { Reader } from "./reader.ts";
 
 /** Where the data of AtSigns is: claims, and what becomes of the volumes behind them. */
@@ -34,7 +34,7 @@ export class Volumes {
   async destroy(claim: VolumeClaim | undefined): Promise<void> {
     if (claim === undefined || claim.metadata.deletionTimestamp !== undefined) return;
     const volume = claim.spec?.volumeName;
-    if (volume !== undefined) await this.#setReclaim(volume, "Delete");
+    if (volume !== undefined) await this.#apply(volume, "Delete", {});
     const { name, namespace, uid } = claim.metadata;
     await this.#writer.delete(volumeClaims, {
       metadata: { name, ...(namespace && { namespace }), ...(uid && { uid }) },
@@ -47,14 +47,29 @@ export class Volumes {
     const volume = volumeClaim?.spec?.volumeName;
     if (volume === undefined || wanted.deletionPolicy !== "Retain" || observed.volume !== "present") return;
     if (before.some(({ type, message }) => type === "Provisioned" && message === volumeNote)) return;
-    await this.#setReclaim(volume, "Retain");
+    await this.#apply(volume, "Retain", { [nameAnnotation]: wanted.atSign });
   }
 
-  async #setReclaim(name: string, policy: "Retain" | "Delete"): Promise<void> {
+  /** Whether the claim's volume has the data of that Atsign. Volumes are nothing that a tenant can write to. */
+  async proves({ metadata, spec }: VolumeClaim, atSign: string): Promise<boolean> {
+    if (spec?.volumeName === undefined) return false;
+    const volume = await this.#reader.read<Volume>(volumes, { name: spec.volumeName });
+    const isBound = metadata.uid !== undefined && volume?.spec?.claimRef?.uid === metadata.uid;
+    return isBound && volume.metadata.annotations?.[nameAnnotation] === atSign;
+  }
+
+  async #apply(
+    name: string,
+    policy: "Retain" | "Delete",
+    annotations: Readonly<Record<string, string>>,
+  ): Promise<void> {
     const volume = await this.#reader.read<Volume>(volumes, { name });
-    if (volume === undefined || volume.spec?.persistentVolumeReclaimPolicy === policy) return;
-    const { uid } = volume.metadata;
-    const object = { apiVersion: "v1", kind: "PersistentVolume", metadata: { name, ...(uid && { uid }) } };
+    if (volume === undefined) return;
+    const { uid, annotations: present } = volume.metadata;
+    const isAnnotated = Object.entries(annotations).every(([name, value]) => present?.[name] === value);
+    if (volume.spec?.persistentVolumeReclaimPolicy === policy && isAnnotated) return;
+    const metadata = { name, annotations, ...(uid && { uid }) };
+    const object = { apiVersion: "v1", kind: "PersistentVolume", metadata };
     await this.#writer.apply(volumes, { ...object, spec: { persistentVolumeReclaimPolicy: policy } } as Applied);
   }
 }

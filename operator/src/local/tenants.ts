@@ -241,7 +241,8 @@ export class Tenants implements Adapter {
     const { atSign } = tenant;
     const directory = this.#directory();
     const host = parked ? undefined : { host: this.hostOf(atSign), port: this.#parts.gateway.port };
-    const listing = await directory.put({ atSign, host, claim: this.#claimOf(atSign), generation });
+    // Who has a name here is decided here.
+    const listing = await directory.put({ atSign, host, claim: this.#claimOf(atSign), generation, held: true });
     // An answer of a directory that has ended meanwhile says nothing of the one that runs now.
     if (directory !== this.#parts.directory()) return;
     tenant.listing = listing;

@@ -24,7 +24,15 @@ const obstacles = [
  */
 export const reasons = {
   Ready: ["Serving", "Starting", "Restarting", "Suspended", "Unclaimed", "Released", "Withdrawn", ...obstacles],
-  Claimed: ["Claimed", "NameTaken", "HostTaken", "StaleGeneration", "DirectoryUnreachable", "Released"],
+  Claimed: [
+    "Claimed",
+    "NameTaken",
+    "HostTaken",
+    "StaleGeneration",
+    "DirectoryUnreachable",
+    "DirectoryIncomplete",
+    "Released",
+  ],
   Provisioned: ["Provisioned", "NoVolume", ...volumeObstacles],
   Listed: ["Listed", "Parked", "NotListed"],
   Activated: ["Activated", "NotActivated"],
@@ -77,9 +85,14 @@ const refusals = {
   "stale-generation": { reason: "StaleGeneration", message: "the directory has a newer record; it is written anew" },
 } as const;
 
+const incomplete =
+  "the directory lost names, and does not take new ones until every cluster has written its own again; wait, and look at " +
+  "the operators of the clusters that have not";
+
 function claimed({ listing, wanted, before }: Observed): Condition {
   if (listing.state === "ours") return condition("Claimed", true, "Claimed");
   if (listing.state === "unknown") {
+    if (listing.waitsForNames) return condition("Claimed", false, "DirectoryIncomplete", incomplete);
     const waits = "the directory has not answered; what serves goes on, new names wait";
     return told(before, "Claimed") ?? condition("Claimed", false, "DirectoryUnreachable", waits);
   }

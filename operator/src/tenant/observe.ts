@@ -35,11 +35,12 @@ export interface Wanted {
 }
 
 /**
- * The AtSign's record in the directory. `unknown` until the directory has answered since it or this process started;
- * `refused` with the reason why the directory does not take the record.
+ * The AtSign's record in the directory. `unknown` until the directory has answered since it or this process started, and
+ * while it takes no new names because it may lack some; `refused` with the reason why the directory does not take the
+ * record.
  */
 export type Listing =
-  | { readonly state: "unknown" }
+  | { readonly state: "unknown"; readonly waitsForNames?: true }
   | { readonly state: "ours"; readonly generation: number; readonly parked: boolean }
   | { readonly state: "refused"; readonly reason: "claimed" | "host-taken" | "stale-generation" };
 

@@ -55,7 +55,7 @@ async function register(
   });
   try {
     for (const [name, host] of hosts) {
-      const record = { host, port: 443, claim: `bench-${name}`, generation: 1 };
+      const record = { host, port: 443, claim: `bench-${name}`, generation: 1, held: true };
       const { port } = admin;
       const put = request({ agent, port, host: "127.0.0.1", method: "PUT", path: `/v1/records/${name}` });
       put.setHeader("content-type", "application/json");

@@ -95,13 +95,22 @@ const read = `${head}${guard}
 return reply(redis.call('HGET', names, ARGV[5]) or '')
 `;
 
-/** ARGV[5…]: name, claim, generation, host (empty: parked), port. Reply: …, `changed` | `unchanged` | refusal */
+/**
+ * ARGV[5…]: name, claim, generation, host (empty: parked), port, `1` for a name that was held before
+ * Reply: …, `changed` | `unchanged` | refusal
+ */
 const put = `${head}${guard}
 local name, claim, generation, host, port = ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local wasHeld = ARGV[10] == '1'
 if host == '' then host, port = nil, nil end
 local before = held(name)
-if before and before.claim ~= claim then return reply('claimed') end
-if before and tonumber(before.generation) > tonumber(generation) then return reply('stale-generation') end
+if not before and complete ~= '1' and not wasHeld then return reply('incomplete') end
+if before and before.claim ~= claim then
+  -- Of an older dump: its holder has given it away since, or would have written it again, and found it taken.
+  if complete == '1' or before.era == id or not wasHeld then return reply('claimed') end
+elseif before and tonumber(before.generation) > tonumber(generation) then
+  return reply('stale-generation')
+end
 local holder = host and redis.call('HGET', hosts, host)
 if holder and holder ~= name then return reply('host-taken') end
 if before and before.generation == generation and before.host == host and before.port == port then

@@ -17,7 +17,12 @@ import {
 } from "../../controller/api.ts";
 import { startTestControlPlane, type TestControlPlane } from "../../controller/testing/control-plane.ts";
 import { newCaSecret, secrets } from "../../identity/ca-secret.ts";
-import { type CertificateAuthority, createRoot, openAuthority } from "../../identity/certificate-authority.ts";
+import {
+  type CertificateAuthority,
+  createRoot,
+  openAuthority,
+  type Pair,
+} from "../../identity/certificate-authority.ts";
 import { type AtSign, type AtSignSpec, atSigns } from "../../resources/at-sign.ts";
 import { installDefinitions } from "../../resources/testing/api-server.ts";
 import { namespaces, type Pod, pods } from "../kubernetes-objects.ts";
@@ -31,6 +36,7 @@ const platformId = "test-platform";
 export interface Cell extends AsyncDisposable {
   readonly plane: TestControlPlane;
   readonly client: ApiClient;
+  readonly platform: Platform;
   /** lines of all operators so far are in it */
   readonly log: string;
   startOperator(environment?: Readonly<Record<string, string>>): Promise<OperatorProcess>;
@@ -42,18 +48,30 @@ export interface Cell extends AsyncDisposable {
   isRegistryComplete(): Promise<boolean>;
 }
 
-/** @param flags of the API server */
-export async function startCell(flags: (directory: string) => readonly string[] = () => []): Promise<Cell> {
+/** What all cells of a platform share. */
+interface Platform {
+  readonly root: Pair;
+  readonly authority: CertificateAuthority;
+  readonly directory: TestDirectory;
+}
+
+interface CellOptions {
+  readonly name?: string;
+  /** the cells of a new platform */
+  readonly cells?: readonly string[];
+  /** that of another cell, which outlives this one */
+  readonly platform?: Platform;
+}
+
+export async function startCell({ name = "main", cells = [name], platform }: CellOptions = {}): Promise<Cell> {
   await using stack = new AsyncDisposableStack();
-  const plane = stack.use(await startTestControlPlane(flags));
+  const plane = stack.use(await startTestControlPlane());
   const client = plane.client();
   await installDefinitions(client);
   await makeNamespace(client, system);
-  const root = await createRoot([zone, "atrium.internal", `${system}.svc`], Date.now());
-  const authority = await openAuthority(root);
+  const { root, authority, directory } = platform ?? (await newPlatform(stack, plane.directory, cells));
   const body = newCaSecret(system, root, platformId);
   await client.request({ method: "POST", path: pathOf(secrets, { namespace: system }), body });
-  const directory = stack.use(await startDirectory(join(plane.directory, "directory"), authority));
   const operator = await authority.issue({ dnsNames: ["operator.atrium.internal"], client: true }, Date.now());
   const [gatewayPort = 0] = await freePorts(1);
   const log = join(plane.directory, "operator.log");
@@ -63,13 +81,14 @@ export async function startCell(flags: (directory: string) => readonly string[] 
   });
   const running = stack.move();
   return {
-    ...{ plane, client, log },
+    ...{ plane, client, log, platform: { root, authority, directory } },
     async startOperator(environment = {}) {
       const started = await operatorProcess(
         {
           PATH: process.env.PATH ?? "",
           KUBECONFIG: plane.kubeconfig,
           OPERATOR_ZONE: zone,
+          OPERATOR_CELL: name,
           OPERATOR_NAMESPACE: system,
           // As of a container that is started again in its pod: the lease is its own.
           OPERATOR_POD_NAME: "operator",
@@ -106,7 +125,18 @@ interface TestDirectory extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
-async function startDirectory(path: string, authority: CertificateAuthority): Promise<TestDirectory> {
+async function newPlatform(stack: AsyncDisposableStack, path: string, cells: readonly string[]): Promise<Platform> {
+  const root = await createRoot([zone, "atrium.internal", `${system}.svc`], Date.now());
+  const authority = await openAuthority(root);
+  const directory = stack.use(await startDirectory(join(path, "directory"), authority, cells));
+  return { root, authority, directory };
+}
+
+async function startDirectory(
+  path: string,
+  authority: CertificateAuthority,
+  cells: readonly string[],
+): Promise<TestDirectory> {
   mkdirSync(path);
   const pair = await authority.issue({ dnsNames: ["directory.atrium.internal"], client: false }, Date.now());
   const files = { "certificate.pem": pair.certificate, "key.pem": pair.key, "trust.pem": authority.certificate };
@@ -122,7 +152,7 @@ async function startDirectory(path: string, authority: CertificateAuthority): Pr
         DIRECTORY_TLS: path,
         DIRECTORY_ADMIN_CA: join(path, "trust.pem"),
         DIRECTORY_REGISTRY: "memory:",
-        DIRECTORY_CELLS: "main",
+        DIRECTORY_CELLS: cells.join(","),
       },
       execArgv: ["--disable-warning=ExperimentalWarning"],
       stdio: ["ignore", "pipe", "inherit", "ipc"],

@@ -76,6 +76,13 @@ export async function newTenant(cell: Cell) {
         capacity: { storage: "1Gi" },
         accessModes: ["ReadWriteOncePod"],
         persistentVolumeReclaimPolicy: "Delete",
+        claimRef: {
+          apiVersion: "v1",
+          kind: "PersistentVolumeClaim",
+          namespace,
+          name: found.metadata.name,
+          uid: found.metadata.uid,
+        },
         hostPath: { path: "/nowhere" },
       };
       const body = { apiVersion: "v1", kind: "PersistentVolume", metadata: { name: volume }, spec };
