@@ -65,7 +65,7 @@ const everywhere: Readonly<Record<string, string>> = {
   "networking.k8s.io/networkpolicies: create delete list patch watch": "one policy for the atServers of a namespace",
   "nodes: list watch": "which are lost",
   "persistentvolumeclaims: create delete get list patch watch": "the volumes of atServers",
-  "persistentvolumes: get patch": "the reclaim policy of what is to be retained",
+  "persistentvolumes: get patch": "the reclaim policy of what is to be retained, and whose data it is",
   "pods: create delete get list watch": "the atServers",
   "secrets: create delete get": "activation secrets, by name; it cannot list Secrets",
 };
@@ -93,6 +93,22 @@ test("the operator may do this besides in its own namespace, and no more", async
 test.each(["atrium-gateway", "atrium-directory", "atrium-redis", "default"])("%s may do nothing", async (account) => {
   expect(await rights(account, releaseNamespace)).toEqual([]);
   expect(await rights(account, "customer-a")).toEqual([]);
+});
+
+test.each([
+  ["edit", "atrium.dev/atsigns: create delete deletecollection get list patch update watch"],
+  ["view", "atrium.dev/atsigns: get list watch"],
+])("who may %s the AtSigns of a namespace may do this, and never write their status", async (what, right) => {
+  const account = `tenant-${what}`;
+  const role = `atrium-atsigns-${what}`;
+  const subject = `--serviceaccount=${releaseNamespace}:${account}`;
+  await server.runWell("kubectl", [
+    ...["create", "rolebinding", account, "-n", "customer-a", `--clusterrole=${role}`, subject],
+  ]);
+  expect(await rights(account, "customer-a")).toEqual([right]);
+  expect(await rights(account, releaseNamespace)).toEqual([]);
+  const labels = await server.runWell("kubectl", ["get", "clusterrole", role, "-o", "jsonpath={.metadata.labels}"]);
+  expect(JSON.parse(labels)).toHaveProperty([`rbac.authorization.k8s.io/aggregate-to-${what}`], "true");
 });
 
 test("no pod but the operator's has a token", async () => {

@@ -10,6 +10,7 @@ import { lockMachine } from "./lock.ts";
 import { answers, makeBridge, type NodeOptions, startContainerd, startKubelet, startProxy } from "./node.ts";
 import { freePorts } from "./ports.ts";
 import { type Program, startProgram } from "./program.ts";
+import { type Tools, toolsOf } from "./tools.ts";
 import { startProvisioner } from "./volumes.ts";
 
 const network = { bridge: "atrium0", prefix: "10.213" } as const;
@@ -25,20 +26,11 @@ const programs = [
 ] as const;
 
 /** A Kubernetes with one node on this machine, made of its true parts. */
-export interface Cluster extends AsyncDisposable {
-  /** files */
-  readonly kubeconfig: string;
-  readonly kubectlFile: string;
-  readonly helmFile: string;
+export interface Cluster extends Tools, AsyncDisposable {
   /** of logs and data; gone once the cluster is disposed of */
   readonly directory: string;
   readonly controlPlane: ControlPlane;
   readonly kubelet: Program;
-  /** @returns what it wrote. @throws {Error} with what it said when it failed */
-  kubectl(...args: readonly string[]): string;
-  /** server-side, as one list */
-  apply(...objects: readonly object[]): void;
-  helm(...args: readonly string[]): string;
   /** @param names that it gets besides its own */
   importImage(image: Image, ...names: readonly string[]): void;
   restartKubelet(): Promise<void>;
@@ -111,22 +103,8 @@ async function start({
     ctr("image", "import", archive);
     for (const each of names) ctr("image", "tag", "--force", name, each);
   };
-  const run = (command: string, args: readonly string[], input = "") => {
-    const { status, stdout, stderr, error } = spawnSync(command, args, {
-      input,
-      encoding: "utf8",
-      timeout: 300_000,
-      maxBuffer: 64 * 1024 * 1024,
-      env: { PATH: process.env.PATH, HOME: directory, KUBECONFIG: kubeconfig },
-    });
-    if (status !== 0) throw new Error(`${args.slice(0, 3).join(" ")}: ${(error?.message ?? stderr).trim()}`);
-    return stdout;
-  };
-  const kubectl = (...args: readonly string[]) => run(binary("kubectl"), args);
-  const apply = (...objects: readonly object[]) => {
-    const list = { apiVersion: "v1", kind: "List", items: objects };
-    run(binary("kubectl"), ["apply", "--server-side", "-f", "-"], JSON.stringify(list));
-  };
+  const tools = toolsOf({ kubectlFile: binary("kubectl"), helmFile: binary("helm"), kubeconfig }, directory);
+  const { kubectl, apply } = tools;
   // Pods reach the API server by the Service `kubernetes`, whose endpoints an API server of its own does not write here.
   apply({
     apiVersion: "discovery.k8s.io/v1",
@@ -176,14 +154,11 @@ async function start({
   // Pods cannot be made in a namespace before it has its account.
   kubectl("wait", "serviceaccount/default", "--for=create", "--timeout=60s");
   return {
-    ...{ directory, kubeconfig, controlPlane, kubectl, apply, importImage },
-    kubectlFile: binary("kubectl"),
-    helmFile: binary("helm"),
+    ...{ ...tools, directory, controlPlane, importImage },
     get kubelet() {
       return kubelet;
     },
     processes: processesWith,
-    helm: (...args) => run(binary("helm"), args),
     async restartKubelet() {
       await kubelet.stop();
       kubelet = await startKubelet(node, nodeName);

@@ -1,4 +1,4 @@
-/** `npm run cluster [-- down]`: a Kubernetes on this machine with the platform in it. */
+/** `npm run cluster [-- down]`: a Kubernetes on this machine, or a given one, with the platform in it. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, copyFileSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -9,17 +9,22 @@ import { parseArgs } from "node:util";
 import { installPackages } from "../kit/install.ts";
 import { clusterPackages } from "./binaries.ts";
 import { startCluster } from "./cluster.ts";
+import { type GivenPlatform, installGiven, uninstallGiven } from "./given.ts";
 import { platformImages } from "./images.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { holder, isAlive } from "./lock.ts";
-import { type InstalledPlatform, installPlatform } from "./platform.ts";
+import { installPlatform } from "./platform.ts";
 
 const help = `npm run cluster [-- options]     starts a Kubernetes on this machine and installs Atrium in it
 npm run cluster -- down          ends it, with all that is in it
 
-  --zone NAME    the domain of the Atsigns' hosts (at.example.org)
+  --zone NAME          the domain of the Atsigns' hosts (at.example.org)
+  --set NAME=VALUE     a value of the chart, as helm takes it; may be repeated
 
-It needs Linux, root and Go; missing Debian packages are installed (ATRIUM_INSTALL=0 forbids it). The first time everything is
+With ATRIUM_KUBECONFIG=FILE the cluster of that file is used instead: Atrium is installed there, or upgraded, and \`down\` uninstalls it; what
+belongs to tenants is left. It must be able to pull the images (--set images.registry=…), and to give Services an address.
+
+Without it, it needs Linux, root and Go; missing Debian packages are installed (ATRIUM_INSTALL=0 forbids it). The first time everything is
 built, which takes 5 to 10 minutes; what is built stays in ATRIUM_CACHE, by default the user's cache directory. The cluster runs until
 \`down\`, or the machine's end; .atrium/cluster.json says where everything is.
 `;
@@ -37,6 +42,7 @@ type Message = { readonly progress: string } | { readonly ready: true } | { read
 async function main(args: string[]): Promise<number> {
   const options = {
     zone: { type: "string", default: "at.example.org" },
+    set: { type: "string", multiple: true, default: [] as string[] },
     help: { type: "boolean", short: "h" },
   } as const;
   const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
@@ -47,13 +53,44 @@ async function main(args: string[]): Promise<number> {
   if (positionals.length > 1 || !["up", "down", "serve", undefined].includes(positionals[0])) {
     throw new TypeError(`there is no ${positionals.join(" ")}`);
   }
-  if (positionals[0] === "serve") return await serve(values.zone);
-  return positionals[0] === "down" ? await down() : await up(values.zone);
+  const given = process.env.ATRIUM_KUBECONFIG;
+  if (given !== undefined && given !== "") {
+    const file = resolve(given);
+    return positionals[0] === "down" ? await leaveGiven(file) : await useGiven(file, values);
+  }
+  if (positionals[0] === "serve") return await serve(values);
+  return positionals[0] === "down" ? await down() : await up(values);
 }
 
-async function up(zone: string): Promise<number> {
-  if (process.platform !== "linux") throw new Error("a cluster of its own runs on Linux only");
-  if (process.getuid?.() !== 0) throw new Error("a cluster of its own needs root");
+interface Wishes {
+  readonly zone: string;
+  readonly set: readonly string[];
+}
+
+async function useGiven(file: string, wishes: Wishes): Promise<number> {
+  const platform = await installGiven(file, { ...wishes, say: (progress) => print(`${progress}\n`) });
+  mkdirSync(folder, { recursive: true });
+  writePlatform(platform);
+  print(next(platform));
+  return 0;
+}
+
+async function leaveGiven(file: string): Promise<number> {
+  print("uninstalling Atrium …\n");
+  await uninstallGiven(file, (progress) => print(`${progress}\n`));
+  forget();
+  print("AtSigns, their volumes and the definitions are left; docs/guide/uninstall.md says how to remove them too\n");
+  return 0;
+}
+
+function writePlatform(platform: GivenPlatform): void {
+  writeFileSync(platformFile, `${JSON.stringify(platform, undefined, 2)}\n`);
+}
+
+async function up({ zone, set }: Wishes): Promise<number> {
+  const another = "ATRIUM_KUBECONFIG names another one";
+  if (process.platform !== "linux") throw new Error(`a cluster of its own runs on Linux only; ${another}`);
+  if (process.getuid?.() !== 0) throw new Error(`a cluster of its own needs root; ${another}`);
   const running = holder();
   if (running !== undefined && isAlive(running.pid)) {
     throw new Error(`a cluster runs already (process ${running.pid}); npm run cluster -- down ends it`);
@@ -61,7 +98,8 @@ async function up(zone: string): Promise<number> {
   installPackages(clusterPackages);
   mkdirSync(folder, { recursive: true });
   const log = openSync(logFile, "a");
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), "serve", "--zone", zone], {
+  const wishes = ["--zone", zone, ...set.flatMap((each) => ["--set", each])];
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), "serve", ...wishes], {
     cwd: root,
     detached: true,
     stdio: ["ignore", log, log, "ipc"],
@@ -93,7 +131,7 @@ function outcome(child: ChildProcess): Promise<string | undefined> {
 }
 
 /** In the background: holds the cluster until it is told to end. */
-async function serve(zone: string): Promise<number> {
+async function serve({ zone, set }: Wishes): Promise<number> {
   const ended = Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]);
   const tell = (message: Message) => process.connected && process.send?.(message);
   const say = (progress: string) => {
@@ -106,10 +144,10 @@ async function serve(zone: string): Promise<number> {
     await using cluster = await startCluster({ images, say });
     const { kubectlFile: kubectl, helmFile: helm } = cluster;
     const interrupted = ended.then(() => undefined);
-    const platform = await Promise.race([installPlatform(cluster, { images, zone, say }), interrupted]);
+    const platform = await Promise.race([installPlatform(cluster, { images, zone, set, say }), interrupted]);
     if (platform === undefined) return 0;
     copyFileSync(cluster.kubeconfig, kubeconfig);
-    writeFileSync(platformFile, `${JSON.stringify({ ...platform, kubeconfig, kubectl, helm }, undefined, 2)}\n`);
+    writePlatform({ ...platform, kubeconfig, kubectl, helm });
     tell({ ready: true });
     await ended;
     say("ending …");
@@ -154,12 +192,12 @@ function forget(): void {
   for (const file of [platformFile, kubeconfig]) rmSync(file, { force: true });
 }
 
-interface File extends InstalledPlatform {
-  readonly kubeconfig: string;
-  readonly kubectl: string;
-}
-
-function next({ zone, directory, gateway, kubeconfig, kubectl }: File): string {
+function next({ zone, directory, gateway, kubeconfig, kubectl }: GivenPlatform): string {
+  const names = `alice.${zone} bob.${zone}`;
+  const hostLines =
+    directory.address === gateway.host
+      ? [`${gateway.host} ${directory.host} ${names}`]
+      : [`${directory.address} ${directory.host}`, `${gateway.host} ${names}`];
   return `
 Atrium runs. Where everything is: ${platformFile}
 
@@ -168,8 +206,8 @@ Atrium runs. Where everything is: ${platformFile}
   ${kubectl} get atsigns -A
   npm run at -- --platform .atrium/cluster.json --help
 
-The directory is ${directory.host}:${directory.port}. Clients of other languages need one line in /etc/hosts:
-  ${gateway.host} ${directory.host} alice.${zone} bob.${zone}
+The directory is ${directory.host}:${directory.port}. Clients of other languages need this in /etc/hosts:
+${hostLines.map((line) => `  ${line}`).join("\n")}
 
 npm run cluster -- down ends it.
 `;

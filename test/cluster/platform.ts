@@ -3,12 +3,14 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type Cluster, nodeAddress } from "./cluster.ts";
 import { type PlatformImages, registry } from "./images.ts";
+import type { Tools } from "./tools.ts";
 
 const chart = fileURLToPath(new URL("../../helm/atrium", import.meta.url));
 export const namespace = "atrium-system";
 const release = "atrium";
 const deployments = ["atrium-operator", "atrium-directory", "atrium-gateway"] as const;
 const readyMs = 180_000;
+const addressMs = 60_000;
 
 /** Where an installed platform is reached from this machine. */
 export interface InstalledPlatform {
@@ -25,6 +27,8 @@ interface Options {
   readonly zone: string;
   /** of the chart, besides those that a cluster without registry and load balancer needs */
   readonly values?: Readonly<Record<string, unknown>>;
+  /** `name=value`, as helm takes it; they come last */
+  readonly set?: readonly string[];
   readonly say: (progress: string) => void;
 }
 
@@ -39,24 +43,51 @@ const outside = { service: { type: "ClusterIP", externalIPs: [nodeAddress] } } a
  */
 export async function installPlatform(
   cluster: Cluster,
-  { images, zone, values = {}, say }: Options,
+  { images, zone, values = {}, set = [], say }: Options,
 ): Promise<InstalledPlatform> {
   say("bringing the images into the cluster …");
   const tag = importImages(cluster, images);
-  say("installing the chart …");
   const all = {
-    zone,
     images: { registry, tag, redis: images.redis.name, pullPolicy: "IfNotPresent" },
     gateway: outside,
     directory: { ...outside, hosts: [directoryHost] },
     ...values,
   };
-  cluster.helm(
+  return await installChart(cluster, { zone, values: all, set, say });
+}
+
+/**
+ * Installs the chart, or upgrades what is installed, with images that the cluster can pull.
+ *
+ * @returns once everything answers
+ * @throws {Error} that says what did not become ready, with its events
+ */
+export async function installChart(
+  tools: Tools,
+  { zone, values = {}, set = [], say }: Omit<Options, "images">,
+): Promise<InstalledPlatform> {
+  say("installing the chart …");
+  tools.helm(
     ...["upgrade", release, chart, "--install", "--namespace", namespace, "--create-namespace"],
-    ...Object.entries(all).flatMap(([name, value]) => ["--set-json", `${name}=${JSON.stringify(value)}`]),
+    ...Object.entries({ zone, ...values }).flatMap(([name, value]) => [
+      "--set-json",
+      `${name}=${JSON.stringify(value)}`,
+    ]),
+    ...set.flatMap((each) => ["--set", each]),
   );
-  for (const name of deployments) await rolledOut(cluster, name, say);
-  return await reached(cluster, zone);
+  for (const name of deployments) await rolledOut(tools, name, say);
+  const [directory, gateway] = [await addressOf(tools, "atrium-directory"), await addressOf(tools, "atrium-gateway")];
+  return {
+    zone,
+    directory: { host: directoryHostOf(tools), port: directory.port, address: directory.host },
+    gateway,
+    ca: await trustBundle(tools),
+  };
+}
+
+/** The definitions stay, and with them what belongs to tenants. */
+export function uninstallChart(tools: Tools): void {
+  tools.helm("uninstall", release, "--namespace", namespace, "--wait", "--timeout=120s");
 }
 
 /** Under one tag, as a release has it. @returns the tag */
@@ -71,7 +102,7 @@ function importImages(cluster: Cluster, images: PlatformImages): string {
   return tag;
 }
 
-async function rolledOut(cluster: Cluster, name: string, say: (progress: string) => void): Promise<void> {
+async function rolledOut(cluster: Tools, name: string, say: (progress: string) => void): Promise<void> {
   say(`waiting for ${name} …`);
   try {
     cluster.kubectl("-n", namespace, "rollout", "status", `deployment/${name}`, `--timeout=${readyMs / 1_000}s`);
@@ -85,19 +116,55 @@ async function rolledOut(cluster: Cluster, name: string, say: (progress: string)
   }
 }
 
-async function reached(cluster: Cluster, zone: string): Promise<InstalledPlatform> {
-  const portOf = (service: string) =>
-    Number(cluster.kubectl("-n", namespace, "get", "service", service, "-o", "jsonpath={.spec.ports[0].port}"));
-  return {
-    zone,
-    directory: { host: directoryHost, port: portOf("atrium-directory"), address: nodeAddress },
-    gateway: { host: nodeAddress, port: portOf("atrium-gateway") },
-    ca: await trustBundle(cluster),
+/** The name that clients know it by: the first value of directory.hosts. */
+function directoryHostOf(tools: Tools): string {
+  const { directory } = JSON.parse(
+    tools.helm("get", "values", release, "--namespace", namespace, "--all", "--output=json"),
+  ) as { directory: { hosts: readonly string[] } };
+  return directory.hosts[0] ?? directoryHost;
+}
+
+interface ServiceObject {
+  readonly spec: {
+    readonly type: string;
+    readonly clusterIP: string;
+    readonly externalIPs?: readonly string[];
+    readonly ports: readonly { readonly port: number; readonly nodePort?: number }[];
+  };
+  readonly status: {
+    readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string; readonly hostname?: string }[] };
   };
 }
 
+/** Where a Service is reached from outside of the cluster. @throws {Error} when nobody gives it an address */
+async function addressOf(tools: Tools, name: string): Promise<{ host: string; port: number }> {
+  const deadline = performance.now() + addressMs;
+  for (;;) {
+    const service = JSON.parse(tools.kubectl("-n", namespace, "get", "service", name, "-o", "json")) as ServiceObject;
+    const { type, externalIPs, ports } = service.spec;
+    const [{ port, nodePort } = { port: 0, nodePort: 0 }] = ports;
+    const [ingress] = service.status.loadBalancer?.ingress ?? [];
+    const host = externalIPs?.[0] ?? ingress?.ip ?? ingress?.hostname;
+    if (host !== undefined) return { host, port };
+    if (type === "NodePort" && nodePort) return { host: nodeAddressOf(tools), port: nodePort };
+    if (type !== "LoadBalancer" || performance.now() > deadline) {
+      const value = name.replace("atrium-", "");
+      throw new Error(
+        `the Service ${name} has no address outside of the cluster: set ${value}.service.type=NodePort, ` +
+          `or ${value}.service.externalIPs, or see to the cluster's load balancers`,
+      );
+    }
+    await delay(500);
+  }
+}
+
+function nodeAddressOf(tools: Tools): string {
+  const path = '{.items[0].status.addresses[?(@.type=="InternalIP")].address}';
+  return tools.kubectl("get", "nodes", "-o", `jsonpath=${path}`);
+}
+
 /** The operator writes it. */
-async function trustBundle(cluster: Cluster): Promise<string> {
+async function trustBundle(cluster: Tools): Promise<string> {
   const deadline = performance.now() + 30_000;
   for (;;) {
     const bundle = cluster.kubectl(
