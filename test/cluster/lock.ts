@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -12,6 +14,8 @@ export interface Holding {
 }
 
 const file = join(tmpdir(), "atrium-cluster.lock");
+/** In no file system: the kernel takes it back when the process ends, however that happens. */
+const socket = "\0atrium-cluster";
 
 /**
  * There is one cluster on a machine at a time: its packet filter and its addresses are the machine's. Waits for another one
@@ -21,26 +25,39 @@ const file = join(tmpdir(), "atrium-cluster.lock");
  * @returns gives it back
  */
 export async function lockMachine(mine: Holding, say: (progress: string) => void): Promise<Disposable> {
-  for (let said = 0; ; ) {
-    try {
-      writeFileSync(file, JSON.stringify(mine), { flag: "wx" });
-      return { [Symbol.dispose]: () => rmSync(file, { force: true }) };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    }
+  for (let said = 0; ; await delay(500)) {
+    // Of several that find what another has left, one alone may take its place: a file cannot tell them apart.
+    const server = await bound();
     const other = holder();
-    if (other === undefined || !isAlive(other.pid)) {
+    if (server !== undefined && (other === undefined || !isAlive(other.pid))) {
       if (other !== undefined) {
         say(`removing what a cluster left in ${other.directory} …`);
         removeLeftovers(other);
       }
-      rmSync(file, { force: true });
-    } else {
-      if (said !== other.pid)
-        say(`waiting for the cluster of process ${other.pid} (npm run cluster -- down ends it) …`);
-      said = other.pid;
-      await delay(500);
+      writeFileSync(file, JSON.stringify(mine));
+      return {
+        [Symbol.dispose]() {
+          rmSync(file, { force: true });
+          server.close();
+        },
+      };
     }
+    server?.close();
+    const pid = other?.pid ?? 0;
+    if (said !== pid && pid !== 0) say(`waiting for the cluster of process ${pid} (npm run cluster -- down ends it) …`);
+    said = pid;
+  }
+}
+
+/** @returns undefined when another process has it */
+async function bound(): Promise<Server | undefined> {
+  const server = createServer().unref().listen(socket);
+  try {
+    await once(server, "listening");
+    return server;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") return undefined;
+    throw error;
   }
 }
 
