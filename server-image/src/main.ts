@@ -18,6 +18,7 @@ import { serveHealth } from "./health.ts";
 import type { Identity } from "./identity/identity.ts";
 import { openIdentity } from "./identity/open.ts";
 import { defaultLimits } from "./limits.ts";
+import { lookOut } from "./lookout.ts";
 import { relieveMemory } from "./memory-relief.ts";
 import { metricsText } from "./metrics.ts";
 import { NewestCommits } from "./newest-commits.ts";
@@ -63,6 +64,7 @@ async function run(
     reportEnd({ reason: "StaleEpoch", message: error.message });
     process.exit(exitCodes.StaleEpoch);
   });
+  using _lookout = lookOut(store);
 
   if (!plugChainLeak()) log.warn("this Node is unknown: connections of other atServers may leave memory behind");
   const counts = new Counts();

@@ -40,6 +40,26 @@ describe("an older process that stood still while a newer one took over", () => 
     expect(await other.ask("update:a.test@alice newer still")).toBe("data:4");
   });
 
+  test("reads nothing either: it may have changed", async () => {
+    await using older = home.start();
+    using client = await older.login();
+    expect(await client.ask("update:a.test@alice older")).toBe("data:2");
+    await using newer = home.start();
+    using other = await newer.login();
+    expect(await other.ask("update:a.test@alice newer")).toBe("data:3");
+    const late = await client.ask("llookup:a.test@alice").catch((error: Error) => error.message);
+    expect(late).not.toMatch(/^data:/);
+    expect((await older.ended).code).toBe(takenOver);
+  });
+
+  test("ends when nobody asks it for anything, and nobody probes it", async () => {
+    await using older = home.start();
+    await older.ready;
+    await using newer = home.start();
+    await newer.ready;
+    expect((await older.ended).code).toBe(takenOver);
+  });
+
   test("ends at the next probe when nobody asks it to write", async () => {
     await using older = home.start();
     await older.ready;

@@ -59,12 +59,21 @@ export class Connection {
 
   /**
    * Lets the reads of one turn of the event loop share a transaction: each one for itself would take and give back a
-   * file lock. Within a write transaction there is nothing to do.
+   * file lock. The epoch is compared inside: what another has taken over is not read any more, for it may have changed.
+   * Within a write transaction there is nothing to do.
+   *
+   * @throws {StaleEpochError}
    */
   reading(): void {
     if (this.#reading !== undefined || this.#db.isTransaction) return;
     this.#beginRead.run();
     this.#reading = setImmediate(this.#endReading);
+    try {
+      this.checkEpoch();
+    } catch (error) {
+      this.#endReading();
+      throw error;
+    }
   }
 
   readonly #endReading = (): void => {

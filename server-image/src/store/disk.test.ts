@@ -88,7 +88,7 @@ describe("epochs", () => {
     await (await open(directory, { epoch: 7 }))[Symbol.asyncDispose]();
   });
 
-  test("a higher one takes over: whoever was there can read, and never write again", async () => {
+  test("a higher one takes over: whoever was there reads and writes nothing any more", async () => {
     const directory = scratch();
     await using older = await open(directory, { epoch: 1 });
     await put(older, "a", "older");
@@ -100,11 +100,10 @@ describe("epochs", () => {
     expect(await older.stale).toBeInstanceOf(StaleEpochError);
     expect(older.writable).toBe(false);
     expect(() => older.check()).toThrow(StaleEpochError);
-    expect(older.get("a")?.value).toBe("older");
+    expect(() => older.get("a")).toThrow(StaleEpochError);
 
     expect(newer.keys({ limit: 9, liveAt: 0 }).keys).toEqual(["a"]);
     expect(await put(newer, "a", "newer")).toBe(1);
-    expect(older.get("a")?.value).toBe("newer");
   });
 
   test("one that does not write learns of it by a check", async () => {

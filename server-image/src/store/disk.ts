@@ -155,7 +155,6 @@ class DiskStore implements Store {
   check(): void {
     this.#read((tables) => {
       if (this.#damage !== undefined) throw this.#damage;
-      this.#connection.checkEpoch();
       this.#checkedRow = tables.verifyFollowing(this.#checkedRow) ?? 0;
     });
   }
