@@ -313,6 +313,26 @@ describe("what is in the way is said:", () => {
     await tenant.started("alice");
   });
 
+  test("a volume that nobody makes, until the class asks for another", async () => {
+    const standard = standardClass();
+    const metadata = { name: `storage-${tenant.namespace}` };
+    const storage = { ...standard.spec.storage, storageClassName: "never-there" };
+    const wrong = { ...standard, metadata, spec: { ...standard.spec, storage } };
+    await cell.client.request({ method: "POST", path: pathOf(atSignClasses), body: wrong });
+    await tenant.apply("alice", { className: metadata.name });
+    const first = await tenant.started("alice");
+    const claim = (await tenant.claim("alice")) as VolumeClaim;
+    // As volume controllers do it: by then nothing uses the claim.
+    const { namespace } = tenant;
+    await patchStatus(cell.client, volumeClaims, { namespace, name: claim.metadata.name }, { phase: "Pending" });
+    await patch(cell.client, volumeClaims, claim, { metadata: { finalizers: null } });
+    await patch(cell.client, atSignClasses, { metadata }, { spec: { storage: { storageClassName: "there" } } });
+    await tenant.started("alice", { after: first.metadata.uid });
+    const next = await tenant.claim("alice");
+    expect(next?.spec?.storageClassName).toBe("there");
+    expect(next?.metadata.uid).not.toBe(claim.metadata.uid);
+  });
+
   test("a quota", async () => {
     const quotas = { group: "", version: "v1", plural: "resourcequotas" };
     const spec = { hard: { pods: "0" } };

@@ -80,10 +80,13 @@ export function obstacleOf(pod: Pod, now: number): Obstacle | undefined {
   const since = Date.parse(metadata.creationTimestamp ?? "") || now;
   if (scheduled?.status === "False" && scheduled.reason === "Unschedulable" && now - since >= patienceMs) {
     const message = scheduled.message ?? "no node takes the pod";
+    if (/ReadWriteOncePod/.test(message)) {
+      return obstacle("VolumePending", `${message}; kubectl describe pvc says which (Used By): delete it`);
+    }
     return /PersistentVolumeClaim|persistentvolumeclaim|volume/.test(message)
       ? obstacle(
           "VolumePending",
-          `${message}; see kubectl describe pvc, and storage.storageClassName of the AtSignClass`,
+          `${message}; see kubectl describe pvc, and correct storage of the AtSignClass, or make what it asks for`,
         )
       : obstacle("Unschedulable", `${message}; add nodes, or change resources or placement of the AtSignClass`);
   }

@@ -13,7 +13,7 @@ import { type Pod, pods, secrets } from "./kubernetes-objects.ts";
 import { type Claims, finalizer, nameAnnotation, releaseToAnnotation } from "./names.ts";
 import { activationSecretOf } from "./objects/activation-secret.ts";
 import { podOf, type Site } from "./objects/pod.ts";
-import { volumeClaimOf } from "./objects/volume-claim.ts";
+import { isSuperseded, volumeClaimOf } from "./objects/volume-claim.ts";
 import { serverOf } from "./pod-state.ts";
 import { Reader } from "./reader.ts";
 import { RefusedError, refusalOf } from "./refusals.ts";
@@ -272,6 +272,10 @@ export class Tenants {
     if (spec === undefined) throw new Error("an atServer cannot be started without a class");
     this.#refusals.delete(key);
     if (view.volumeClaim === undefined) await this.#volumes.create(volumeClaimOf(atSign, spec));
+    else if (isSuperseded(view.volumeClaim, spec)) {
+      await this.#volumes.discard(view.volumeClaim);
+      return "waits";
+    }
     const activationSecret = await this.#activationSecret(view);
     const site = this.#options.site();
     const facts = { host, port: site.gatewayPort, epoch, activationSecret };

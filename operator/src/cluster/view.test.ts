@@ -127,12 +127,35 @@ describe("in the way is", () => {
     ["no node", { pod: unscheduled("0/3 nodes are available", 6_000) }, "Unschedulable", /0\/3 .*; add nodes/],
     ["nothing, if no node has it a moment ago", { pod: unscheduled("0/3 nodes", 1_000) }, undefined, /^$/],
     ["a volume", { pod: unscheduled("unbound PersistentVolumeClaims", 6_000) }, "VolumePending", /describe pvc/],
+    [
+      "another pod that has the claim",
+      {
+        pod: unscheduled(
+          "PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod",
+          6_000,
+        ),
+      },
+      "VolumePending",
+      /in-use by another pod; .*Used By/,
+    ],
     ["a volume that went", { volumeClaim: { ...bound, status: { phase: "Lost" } } }, "VolumeLost", /is gone/],
     [
       "a volume that is going",
       { volumeClaim: { ...bound, metadata: { ...bound.metadata, deletionTimestamp: ago(0) } } },
       "VolumeLost",
       /is being deleted/,
+    ],
+    [
+      "nothing but a claim that is going and never had a volume",
+      {
+        pod: undefined,
+        volumeClaim: {
+          metadata: { ...bound.metadata, deletionTimestamp: ago(0) },
+          status: { phase: "Pending" },
+        },
+      },
+      "VolumePending",
+      /another is made/,
     ],
     [
       "a claim that went, which had data",

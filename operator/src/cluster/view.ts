@@ -1,10 +1,12 @@
 import { type AtSign as AtSignName, hostOf } from "@atrium/protocol";
 import type { AtSign } from "../resources/at-sign.ts";
+import type { AtSignClassSpec } from "../resources/at-sign-class.ts";
 import type { Failure, Listing, Observed, Obstacle, Server, Wanted } from "../tenant/observe.ts";
 import { type Classified, classOf } from "./classes.ts";
 import type { Pod, VolumeClaim } from "./kubernetes-objects.ts";
 import { type Claims, objectName, ownerUidOf, releaseToAnnotation, templateAnnotation } from "./names.ts";
 import { type Site, templateOf } from "./objects/pod.ts";
+import { isSuperseded } from "./objects/volume-claim.ts";
 import { epochOf, isReady, obstacleOf, patienceEnd, serverOf } from "./pod-state.ts";
 import type { OutOfMemory } from "./restarts.ts";
 import { conditionsBefore } from "./status.ts";
@@ -18,7 +20,7 @@ export interface View {
   readonly pod: Pod | undefined;
   /** the pod is not the one that the status names: made for an older object or epoch, or by somebody else */
   readonly isStray: boolean;
-  /** the pod is not made as its class asks now */
+  /** the pod is not made as its class asks now, or waits for a volume that its class does not ask for any more */
   readonly isOutdated: boolean;
   readonly volumeClaim: VolumeClaim | undefined;
   readonly classified: Classified;
@@ -53,10 +55,7 @@ export function viewOf(sources: Sources): View {
   const host = hostOf(spec.atSign, site.zone);
   const classified = classOf(atSign, stores);
   const isStray = pod !== undefined && !isCurrent(pod, atSign);
-  const isOutdated =
-    pod !== undefined &&
-    classified.class !== undefined &&
-    pod.metadata.annotations?.[templateAnnotation] !== templateOf({ atSign, spec: classified.class.spec, host, site });
+  const isOutdated = pod !== undefined && classified.class !== undefined && differs(pod, classified.class.spec);
   const wanted = wantedOf(atSign, sources.claims);
   const obstacle = wanted.run === "Always" ? obstacleIn(sources, classified) : undefined;
   const observed: Observed = {
@@ -74,6 +73,11 @@ export function viewOf(sources: Sources): View {
   const times = [sources.outOfMemory?.until, pod && patienceEnd(pod, now)].filter((time) => time !== undefined);
   const lookAgainAt = times.length === 0 ? undefined : Math.min(...times);
   return { key, atSign, host, pod, isStray, isOutdated, volumeClaim, classified, observed, lookAgainAt };
+
+  function differs({ metadata: { annotations } }: Pod, spec: AtSignClassSpec): boolean {
+    if (volumeClaim !== undefined && isSuperseded(volumeClaim, spec)) return true;
+    return annotations?.[templateAnnotation] !== templateOf({ atSign, spec, host, site });
+  }
 
   function serverSeen({ failure, mayReplace }: Sources, is: { isStray: boolean; isOutdated: boolean }): Server {
     if (pod !== undefined && isUnreachable(stores.nodes.get(pod.spec?.nodeName ?? ""))) {
@@ -150,6 +154,10 @@ function volumeObstacle({ volumeClaim, atSign }: Sources): Obstacle | undefined 
     );
   }
   if (volumeClaim.metadata.deletionTimestamp !== undefined) {
+    if (volumeClaim.status?.phase === "Pending") {
+      const message = `the PersistentVolumeClaim ${name}, which never had a volume, is being deleted; another is made`;
+      return { reason: "VolumePending", message, preventsStart: true };
+    }
     return lost(`the PersistentVolumeClaim ${name} is being deleted; back up the data before the atServer ends`);
   }
   if (volumeClaim.status?.phase !== "Lost") return undefined;

@@ -41,6 +41,11 @@ export class Volumes {
     });
   }
 
+  /** A claim without a volume goes, unless something has changed since it was seen: it may have one by now. */
+  async discard({ metadata }: VolumeClaim): Promise<void> {
+    if (metadata.deletionTimestamp === undefined) await this.#writer.delete(volumeClaims, { metadata });
+  }
+
   /** The data of what is to be retained outlives its claim, and with that its namespace. */
   async retain(volumeClaim: VolumeClaim | undefined, observed: Observed): Promise<void> {
     const { wanted, before = [], volumeNote } = observed;
