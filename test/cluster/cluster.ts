@@ -7,7 +7,7 @@ import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import type { Image, PlatformImages } from "./images.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { lockMachine } from "./lock.ts";
-import { answers, makeBridge, type NodeOptions, startContainerd, startKubelet, startProxy } from "./node.ts";
+import { answers, makeBridge, type NodeOptions, podLogsOf, startContainerd, startKubelet, startProxy } from "./node.ts";
 import { freePorts } from "./ports.ts";
 import { type Program, startProgram } from "./program.ts";
 import { type Tools, toolsOf } from "./tools.ts";
@@ -19,6 +19,8 @@ export const nodeAddress = `${network.prefix}.0.1`;
 const nodeName = "node-1";
 /** The standard one of a service network 10.214.0.0/16; see control-plane.ts. */
 const clusterDomain = "cluster.local";
+
+const keptLogs = 5;
 
 const programs = [
   ...["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"],
@@ -165,6 +167,8 @@ async function start({
     },
     keepLogs: () => keepLogs(directory),
     async [Symbol.asyncDispose]() {
+      // Of what was wrong with it one may only hear later: a test that failed, a user who asks.
+      keepLogs(directory);
       // Containers end while there is somebody to end them.
       spawnSync(binary("kubectl"), [
         ...["--kubeconfig", kubeconfig, "delete", "pods", "--all", "-A", "--grace-period=0", "--force"],
@@ -223,14 +227,17 @@ function startDns({
   });
 }
 
-/** @returns where they are now */
+/** Those of the last few clusters are kept. @returns where they are now */
 function keepLogs(directory: string): string {
-  const place = join(cacheDirectory(), "logs", `cluster-${new Date().toISOString().replaceAll(":", "")}`);
+  const all = join(cacheDirectory(), "logs");
+  const place = join(all, `cluster-${new Date().toISOString().replaceAll(":", "")}`);
   mkdirSync(place, { recursive: true });
+  for (const name of readdirSync(all).sort().slice(0, -keptLogs)) rmSync(join(all, name), { recursive: true });
   if (!existsSync(directory)) return place;
   for (const name of readdirSync(directory)) {
     if (name.endsWith(".log")) cpSync(join(directory, name), join(place, name));
   }
-  if (existsSync("/var/log/pods")) cpSync("/var/log/pods", join(place, "pods"), { recursive: true });
+  const ofPods = podLogsOf(directory);
+  if (existsSync(ofPods)) cpSync(ofPods, join(place, "pods"), { recursive: true });
   return place;
 }

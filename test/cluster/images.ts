@@ -12,6 +12,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -40,6 +41,8 @@ const parts = {
 export type PlatformImages = Readonly<Record<keyof typeof parts | "pause" | "busybox" | "redis", Image>>;
 
 const keptArchives = 3;
+/** From the making of an archive to its last use in the same run. */
+const inUseMs = 60 * 60_000;
 
 export const registry = "localhost/atrium";
 
@@ -135,7 +138,11 @@ function cached(
 ): Image {
   const tag = `${registry}/${name}:${version}`;
   const archive = join(cacheDirectory(), "images", `${name}-${version}.tar`);
-  if (existsSync(archive)) return { name: tag, archive };
+  if (existsSync(archive)) {
+    const now = new Date();
+    utimesSync(archive, now, now);
+    return { name: tag, archive };
+  }
   say(`making the image ${name} …`);
   mkdirSync(dirname(archive), { recursive: true });
   const directory = mkdtempSync(join(tmpdir(), "atrium-image-"));
@@ -158,11 +165,13 @@ function cached(
   return { name: tag, archive };
 }
 
-/** Each is some 130 MB; those of the last few sources are worth it. */
+/** Each is some 130 MB; those of the last few sources are worth it, and those that somebody may be about to bring somewhere. */
 function removeOlder(name: string, directory: string): void {
   const archives = globSync(`${name}-*.tar`, { cwd: directory }).map((file) => join(directory, file));
   const newestFirst = archives.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
-  for (const file of newestFirst.slice(keptArchives)) rmSync(file, { force: true });
+  for (const file of newestFirst.slice(keptArchives)) {
+    if (Date.now() - statSync(file).mtimeMs > inUseMs) rmSync(file, { force: true });
+  }
 }
 
 function buildContext(

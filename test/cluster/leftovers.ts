@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { globSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { globSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 /**
@@ -20,6 +20,9 @@ export function removeLeftovers({ directory, bridge }: { directory: string; brid
   spawnSync("ip", ["link", "del", bridge], { stdio: "ignore" });
   for (const family of ["ip", "ip6"]) spawnSync("nft", ["delete", "table", family, "kube-proxy"], { stdio: "ignore" });
   removeControlGroups();
+  for (const link of globSync("/var/log/containers/*.log")) {
+    if (targetOf(link).startsWith(`${directory}/`)) rmSync(link, { force: true });
+  }
   rmSync(directory, { recursive: true, force: true });
 }
 
@@ -64,6 +67,14 @@ function removeControlGroups(): void {
       spawnSync("rmdir", [group], { stdio: "ignore" });
     }
     spawnSync("rmdir", [top], { stdio: "ignore" });
+  }
+}
+
+function targetOf(link: string): string {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return ""; // it is none, or gone
   }
 }
 

@@ -11,8 +11,7 @@ import { clusterPackages } from "./binaries.ts";
 import { startCluster } from "./cluster.ts";
 import { type GivenPlatform, installGiven, uninstallGiven } from "./given.ts";
 import { platformImages } from "./images.ts";
-import { removeLeftovers } from "./leftovers.ts";
-import { holder, isAlive } from "./lock.ts";
+import { holder, isAlive, lockMachine } from "./lock.ts";
 import { installPlatform } from "./platform.ts";
 
 const help = `npm run cluster [-- options]     starts a Kubernetes on this machine and installs Atrium in it
@@ -168,8 +167,8 @@ async function down(): Promise<number> {
     return 0;
   }
   if (!isAlive(running.pid)) {
-    print("removing what a cluster left that was interrupted …\n");
-    removeLeftovers(running);
+    const lock = await lockMachine({ ...running, pid: process.pid }, (progress) => print(`${progress}\n`));
+    lock[Symbol.dispose]();
   } else {
     const command = readFileSync(`/proc/${running.pid}/cmdline`, "utf8");
     if (!command.includes(fileURLToPath(import.meta.url))) {

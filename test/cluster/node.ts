@@ -97,6 +97,10 @@ state = "${join(root, "state")}"
   });
 }
 
+export function podLogsOf(directory: string): string {
+  return join(directory, "pod-logs");
+}
+
 /** kubelet, kube-proxy: a node of the cluster on this machine. */
 export async function startKubelet(
   { binary, directory, kubeconfig, network, ports }: NodeOptions,
@@ -132,6 +136,7 @@ export async function startKubelet(
       containerRuntimeEndpoint: `unix://${join(directory, "containerd.sock")}`,
       staticPodPath: "",
       volumePluginDir: join(directory, "volume-plugins"),
+      podLogsDir: podLogsOf(directory),
       syncFrequency: "10s",
       nodeStatusUpdateFrequency: "5s",
       registerWithTaints: [],
