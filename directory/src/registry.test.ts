@@ -172,6 +172,30 @@ describe.each(registries)("the %s registry", (kind, openAny) => {
     }
   });
 
+  on("lists the records of a claim's beginning, a page at a time, each once", async () => {
+    await using registry = await open();
+    const names = Array.from({ length: 1_500 }, (_, i) => `name${i}`);
+    for (const name of names) {
+      const address = { host: `${name}.at.example.org`, port: 443 };
+      await registry.put(alice({ name, claim: `${name.length % 2 === 0 ? "even" : "odd"}-${name}`, address }));
+    }
+    await registry.put(alice({ name: "parked", claim: "even-parked", address: undefined }));
+    const found: NameRecord[] = [];
+    let pages = 0;
+    for (let cursor: string | undefined = "0"; cursor !== undefined; pages++) {
+      const page = await registry.list("even-", cursor);
+      found.push(...page.records);
+      cursor = page.next;
+    }
+    const wanted = [...names.filter((name) => name.length % 2 === 0), "parked"];
+    expect([...new Set(found.map(({ name }) => name))].sort()).toEqual(wanted.sort());
+    expect(found.find(({ name }) => name === "parked")).toEqual(
+      alice({ name: "parked", claim: "even-parked", address: undefined }),
+    );
+    expect(pages).toBeGreaterThan(5);
+    expect(await registry.list("nobody", "0")).toMatchObject({ records: [] });
+  });
+
   on("is unsure of what it lacks until every cell has marked its pass", async () => {
     await using registry = await openAny(["one", "two"]);
     const { id } = await registry.state();

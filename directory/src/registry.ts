@@ -47,6 +47,12 @@ export interface RegistryState {
   readonly cells: Readonly<Record<string, boolean>>;
 }
 
+export interface Page {
+  readonly records: readonly NameRecord[];
+  /** of the next page; undefined: this was the last */
+  readonly next: string | undefined;
+}
+
 export type Marked = "marked" | "other-registry" | "unknown-cell";
 
 /** Writes and state are not to be had now: there is no connection, no answer in time, or none that makes sense. */
@@ -91,6 +97,14 @@ export interface Registry extends AsyncDisposable {
    * @throws {RegistryAway}
    */
   handOver(change: { name: string; claim: string; to: string }): Promise<Outcome>;
+
+  /**
+   * A page of the records whose claims begin like this. A record that is there from the first page to the last is on one of them at least.
+   *
+   * @param cursor `0` for the first page, then what the page before says
+   * @throws {RegistryAway}
+   */
+  list(claimPrefix: string, cursor: string): Promise<Page>;
 
   /** @throws {RegistryAway} */
   state(): Promise<RegistryState>;

@@ -40,6 +40,8 @@ const settings = {
   tenantNetworkPolicy: optionalText("OPERATOR_TENANT_NETWORK_POLICY"),
   /** how long the deletion of an AtSign may wait for its pod, its data and the directory */
   deletionMs: integer("OPERATOR_DELETION_MS", { min: 1_000, max: 86_400_000, fallback: 300_000 }),
+  /** how often names are looked for in the directory that belong to nothing here any more */
+  sweepMs: integer("OPERATOR_SWEEP_MS", { min: 100, max: 86_400_000, fallback: 600_000 }),
   /** where atServers find the identity service */
   identityUrl: setting("OPERATOR_IDENTITY_URL", httpsUrl),
   identityListen: address("OPERATOR_IDENTITY_LISTEN", { fallback: { host: "0.0.0.0", port: 8443 } }),

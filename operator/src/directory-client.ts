@@ -1,5 +1,5 @@
 import { Agent, request } from "node:https";
-import type { AtSign } from "@atrium/protocol";
+import { type AtSign, parseAtSign } from "@atrium/protocol";
 import type { Address } from "@atrium/runtime/config.ts";
 import type { Listing } from "./tenant/observe.ts";
 
@@ -21,6 +21,12 @@ interface RegistryState {
   readonly cells: Readonly<Record<string, unknown>>;
 }
 
+export interface RecordPage {
+  readonly records: readonly Pick<DirectoryRecord, "atSign" | "claim" | "generation">[];
+  /** undefined: this was the last */
+  readonly next: string | undefined;
+}
+
 /** The directory's provisioning API. */
 export interface DirectoryClient extends Disposable {
   /** @throws {Error} when the directory cannot be reached or does not know what to do with it */
@@ -29,6 +35,8 @@ export interface DirectoryClient extends Disposable {
   release(record: Pick<DirectoryRecord, "atSign" | "claim" | "generation">): Promise<void>;
   /** Gives a name to another claim. @returns what is known of it then; @throws {Error} */
   handOver(change: Pick<DirectoryRecord, "atSign" | "claim"> & { readonly to: string }): Promise<Listing>;
+  /** A page of the records whose claims begin like this. @param cursor of the next page, as the one before says; @throws {Error} */
+  list(claimPrefix: string, cursor?: string): Promise<RecordPage>;
   /** @throws {Error} */
   registry(): Promise<RegistryState>;
   /** Says that all names of this cell have been written to the registry of that id. @throws {Error} */
@@ -53,7 +61,7 @@ interface Answer {
 }
 
 const requestMs = 5_000;
-const maxAnswerBytes = 65_536;
+const maxAnswerBytes = 1_048_576;
 
 /** @param tls gives the present certificate: it is renewed while the client lives */
 export function directoryClient(
@@ -135,6 +143,12 @@ export function directoryClient(
       if (answer.status !== 200 && !gone) throw refusal(answer);
       return { state: "refused", reason: "claimed" };
     },
+    async list(claimPrefix, cursor = "0") {
+      const answer = await ask("GET", `/v1/records?${new URLSearchParams({ claimPrefix, cursor })}`);
+      if (answer.status !== 200 || !Array.isArray(answer.body.records)) throw refusal(answer);
+      const { records, next } = answer.body;
+      return { records: records.map(listed), next: typeof next === "string" ? next : undefined };
+    },
     async registry() {
       const answer = await ask("GET", "/v1/registry");
       if (answer.status !== 200 || typeof answer.body.id !== "string") throw refusal(answer);
@@ -147,6 +161,14 @@ export function directoryClient(
     },
     [Symbol.dispose]: () => agent.destroy(),
   };
+}
+
+/** @throws {Error} when it is no record */
+function listed({ name, claim, generation }: Record<string, unknown>): RecordPage["records"][number] {
+  if (typeof name !== "string" || typeof claim !== "string" || typeof generation !== "number") {
+    throw new Error("the directory lists what is no record");
+  }
+  return { atSign: parseAtSign(name), claim, generation };
 }
 
 function pathOf(atSign: AtSign): string {

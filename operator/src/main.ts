@@ -87,7 +87,7 @@ async function run(config: Config, log: Log, signal: AbortSignal): Promise<void>
   const leading = new Leading({
     ...{ client, stores, synced: stores.synced, claims, cell: config.cell, directory, log },
     ...{ site: () => siteOf(config, ca), instance: config.podName, onWorked: metrics.worked },
-    ...{ networkPolicy, deletionMs: config.deletionMs },
+    ...{ networkPolicy, deletionMs: config.deletionMs, sweepMs: config.sweepMs },
   });
   const unsubscribe = ca.onChange(() => leading.lookAtAll());
 

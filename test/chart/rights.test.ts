@@ -65,7 +65,7 @@ const everywhere: Readonly<Record<string, string>> = {
   "networking.k8s.io/networkpolicies: create delete list patch watch": "one policy for the atServers of a namespace",
   "nodes: list watch": "which are lost",
   "persistentvolumeclaims: create delete get list patch watch": "the volumes of atServers",
-  "persistentvolumes: get patch": "the reclaim policy of what is to be retained, and whose data it is",
+  "persistentvolumes: get list patch": "the reclaim policy of what is to be retained, and whose data it is",
   "pods: create delete get list watch": "the atServers",
   "secrets: create delete get": "activation secrets, by name; it cannot list Secrets",
 };

@@ -47,6 +47,13 @@ export function parseRelease(
 }
 
 /** @throws {Problem} 400 */
+export function parseList(query: URLSearchParams): { claimPrefix: string; cursor: string } {
+  const cursor = query.get("cursor") ?? "0";
+  if (!/^\d{1,20}$/.test(cursor)) throw new Problem(400, "the cursor is not one of a page before");
+  return { claimPrefix: parseToken("claimPrefix", query.get("claimPrefix")), cursor };
+}
+
+/** @throws {Problem} 400 */
 export function parseHandover(name: string, body: unknown): { name: string; claim: string; to: string } {
   const members = parseMembers(body, ["claim", "to"]);
   return { name, claim: parseToken("claim", members.claim), to: parseToken("to", members.to) };

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { NameRecord, Outcome, Refusal, Registry } from "../registry.ts";
 import { readJson } from "./body.ts";
 import { Problem } from "./problem.ts";
-import { parseHandover, parseMark, parseName, parsePut, parseRelease } from "./requests.ts";
+import { parseHandover, parseList, parseMark, parseName, parsePut, parseRelease } from "./requests.ts";
 
 interface Request {
   /** what the path has in the place of `{…}`, decoded */
@@ -17,6 +17,16 @@ interface Route {
 }
 
 const routes: readonly Route[] = [
+  {
+    path: /^\/v1\/records()$/,
+    methods: {
+      GET: async ({ query }, registry) => {
+        const { claimPrefix, cursor } = parseList(query);
+        const { records, next } = await registry.list(claimPrefix, cursor);
+        return { records: records.map(show), next: next ?? null };
+      },
+    },
+  },
   {
     path: /^\/v1\/records\/([^/]+)$/,
     methods: {

@@ -55,6 +55,26 @@ function problem(status: number, reason?: string): Partial<AdminAnswer> {
 const alice = { host: "alice.at.example.org", port: 443, claim: "c1", generation: 5, held: true };
 
 describe("records", () => {
+  test("are listed by the beginning of their claims", async () => {
+    await ask("PUT", "/v1/records/alice", { ...alice, claim: "one-alice" });
+    await ask("PUT", "/v1/records/bob", { ...alice, host: "bob.at.example.org", claim: "two-bob" });
+    expect(await ask("GET", "/v1/records?claimPrefix=one-")).toMatchObject({
+      status: 200,
+      body: { records: [{ name: "@alice", claim: "one-alice", generation: 5 }], next: null },
+    });
+    expect(await ask("GET", "/v1/records")).toMatchObject(problem(400));
+    expect(await ask("GET", "/v1/records?claimPrefix=one-&cursor=x")).toMatchObject(problem(400));
+    expect(await ask("POST", "/v1/records?claimPrefix=one-", {})).toMatchObject(problem(405));
+  });
+
+  test("of a new name wait while the registry may lack some", async () => {
+    const { held, ...unknown } = alice;
+    const answer = await ask("PUT", "/v1/records/alice", unknown);
+    expect(answer).toMatchObject(problem(503, "incomplete"));
+    expect(answer.headers["retry-after"]).toBe("1");
+    expect(await ask("PUT", "/v1/records/alice", { ...alice, held: "yes" })).toMatchObject(problem(400));
+  });
+
   test("are put, shown, parked and released, by any spelling of the name", async () => {
     expect(await ask("PUT", "/v1/records/%40ALICE", alice)).toMatchObject({ status: 200, body: { changed: true } });
     expect(await ask("PUT", "/v1/records/al.ice", alice)).toMatchObject({ status: 200, body: { changed: false } });

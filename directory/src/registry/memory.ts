@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import type { Found, Marked, NameRecord, Outcome, Registry, RegistryState } from "../registry.ts";
+import type { Found, Marked, NameRecord, Outcome, Page, Registry, RegistryState } from "../registry.ts";
 
+const pageSize = 100;
 const absent: Found = { kind: "absent" };
 const parked: Found = { kind: "parked" };
 const unsure: Found = { kind: "unsure" };
@@ -74,6 +75,15 @@ class MemoryRegistry implements Registry {
     if (held.claim !== claim) return { refused: "claimed" };
     this.#write(held, { name, claim: to, generation: 0, address: undefined });
     return { changed: true };
+  }
+
+  async list(claimPrefix: string, cursor: string): Promise<Page> {
+    const from = Number(cursor);
+    const page = [...this.#records.values()].slice(from, from + pageSize);
+    return {
+      records: page.filter(({ claim }) => claim.startsWith(claimPrefix)),
+      next: page.length < pageSize ? undefined : String(from + pageSize),
+    };
   }
 
   async state(): Promise<RegistryState> {

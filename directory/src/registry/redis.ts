@@ -6,6 +6,7 @@ import {
   type Marked,
   type NameRecord,
   type Outcome,
+  type Page,
   type Refusal,
   type Registry,
   RegistryAway,
@@ -26,6 +27,8 @@ interface Options {
 }
 
 /** A memory that has not been proven current for so long is asked no more while Redis can be. */
+/** About so many; Redis gives more of a small registry at once. */
+const pageSize = 100;
 const maxAgeMs = 1_000;
 /** Questions to Redis at one time. */
 const maxReads = 1_000;
@@ -122,6 +125,19 @@ class RedisRegistry implements Registry {
 
   async handOver({ name, claim, to }: { name: string; claim: string; to: string }): Promise<Outcome> {
     return this.#write("handOver", { name, claim: to, generation: 0, address: undefined }, [name, claim, to]);
+  }
+
+  async list(claimPrefix: string, cursor: string): Promise<Page> {
+    const { reply } = await this.#call("page", cursor, pageSize);
+    const [next = "0", ...found] = reply;
+    try {
+      const records = found
+        .map((name, i) => (i % 2 === 0 ? parseStored(name, found[i + 1] ?? "")?.record : undefined))
+        .filter((record) => record?.claim.startsWith(claimPrefix) === true) as NameRecord[];
+      return { records, next: next === "0" ? undefined : next };
+    } catch (error) {
+      throw new RegistryAway(messageOf(error), { cause: error });
+    }
   }
 
   async state(): Promise<RegistryState> {

@@ -57,7 +57,10 @@ export interface VolumeClaim extends KubernetesObject {
 }
 
 export interface Volume extends KubernetesObject {
-  readonly spec?: { readonly persistentVolumeReclaimPolicy?: string; readonly claimRef?: { readonly uid?: string } };
+  readonly spec?: {
+    readonly persistentVolumeReclaimPolicy?: string;
+    readonly claimRef?: { readonly namespace?: string; readonly uid?: string };
+  };
 }
 
 /** What is kept of a Node. */

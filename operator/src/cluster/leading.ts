@@ -14,8 +14,10 @@ import type { EventReason } from "./happenings.ts";
 import { type Claims, ownerKeyOf, releaseToAnnotation } from "./names.ts";
 import { keepNetworkPolicy } from "./network-policies.ts";
 import type { Site } from "./objects/pod.ts";
+import { Reader } from "./reader.ts";
 import { isNamed } from "./status.ts";
 import { keyOfVolumeClaim, type Stores } from "./stores.ts";
+import { Sweep } from "./sweep.ts";
 import { Tenants } from "./tenants.ts";
 
 export interface LeadingOptions {
@@ -35,6 +37,8 @@ export interface LeadingOptions {
   readonly networkPolicy?: unknown;
   /** after it a deletion ends, whatever is not done */
   readonly deletionMs: number;
+  /** between two looks for names that belong to nothing any more */
+  readonly sweepMs: number;
 }
 
 /** At the same time; much of it is waiting. */
@@ -107,7 +111,8 @@ export class Leading {
       poke: (key: string, priority?: Priority) => this.#controller.add(key, priority),
     });
     try {
-      await Promise.all([this.#controller.lead(term), directory.watch(term.signal)]);
+      const sweep = this.#openSweep(term);
+      await Promise.all([this.#controller.lead(term), directory.watch(term.signal), sweep.run()]);
     } finally {
       this.#tenants = undefined;
       this.#directory = undefined;
@@ -125,6 +130,15 @@ export class Leading {
           if (this.#directory?.listing(key).state === "unknown") this.#controller.add(key, 2);
         }
       },
+    });
+  }
+
+  #openSweep(term: Term): Sweep {
+    const { directory, claims, client, stores, sweepMs, log } = this.#options;
+    return new Sweep({
+      ...{ directory, claims, term, log, everyMs: sweepMs },
+      keys: () => new Set([...stores.atSigns.keys(), ...map(stores.volumeClaims.values(), keyOfVolumeClaim)]),
+      reader: new Reader(client, term),
     });
   }
 

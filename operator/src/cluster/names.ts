@@ -43,6 +43,8 @@ export function labelsOf(name: string): Readonly<Record<string, string>> {
  * Clusters of one platform have claims of their own, so that objects of the same name in two of them are two.
  */
 export interface Claims {
+  /** with which all claims of this cluster begin, and those of no other */
+  readonly prefix: string;
   /** @param key `namespace/name` of the AtSign */
   of(key: string): string;
   /**
@@ -59,20 +61,25 @@ const namespaceForm = /^[a-z0-9-]{1,63}$/;
 const nameForm = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
 
 export function claimsOf(platformId: string, cell: string): Claims {
-  const hash = (...parts: readonly string[]) =>
-    createHash("sha256")
-      .update([platformId, ...parts].join("\0"))
-      .digest("hex")
-      .slice(0, 32);
+  const prefix = (of: string) => hexOf(12, platformId, of);
+  const claim = (of: string, namespace: string, name: string) => `${prefix(of)}${hexOf(20, namespace, name)}`;
   return {
-    of: (key) => hash(cell, ...key.split("/")),
+    prefix: prefix(cell),
+    of(key) {
+      const [namespace = "", name = ""] = key.split("/");
+      return claim(cell, namespace, name);
+    },
     named(text, namespace) {
       if (claimForm.test(text)) return text;
       const [name = "", of = namespace, cellOf = cell, ...more] = text.split("/").reverse();
       const isName = more.length === 0 && nameForm.test(name) && namespaceForm.test(of) && cellForm.test(cellOf);
-      return isName ? hash(cellOf, of, name) : undefined;
+      return isName ? claim(cellOf, of, name) : undefined;
     },
   };
+}
+
+function hexOf(digits: number, ...parts: readonly string[]): string {
+  return createHash("sha256").update(parts.join("\0")).digest("hex").slice(0, digits);
 }
 
 /** @returns the key of the AtSign that a pod says it belongs to */

@@ -1,5 +1,14 @@
-import { type ApiClient, ApiError, pathOf, type Resource } from "../controller/api.ts";
+import {
+  type ApiClient,
+  ApiError,
+  type KubernetesObject,
+  type List,
+  pathOf,
+  type Resource,
+} from "../controller/api.ts";
 import type { Term } from "../controller/term.ts";
+
+const pageSize = 500;
 
 /** Asks the API server itself, where what the stores say is not enough. */
 export class Reader {
@@ -9,6 +18,21 @@ export class Reader {
   constructor(client: Pick<ApiClient, "request">, term: Term) {
     this.#client = client;
     this.#term = term;
+  }
+
+  /** All of a kind in the cluster, a page at a time. */
+  async *list<T extends KubernetesObject>(resource: Resource): AsyncGenerator<T> {
+    let next: string | undefined;
+    do {
+      const { items, metadata } = await this.#client.request<List<T>>({
+        method: "GET",
+        path: pathOf(resource),
+        query: { limit: pageSize, ...(next && { continue: next }) },
+        signal: this.#term.signal,
+      });
+      yield* items;
+      next = metadata.continue;
+    } while (next);
   }
 
   /** @returns undefined when there is none */

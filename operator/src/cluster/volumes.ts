@@ -52,7 +52,9 @@ export class Volumes {
     const volume = volumeClaim?.spec?.volumeName;
     if (volume === undefined || wanted.deletionPolicy !== "Retain" || observed.volume !== "present") return;
     if (before.some(({ type, message }) => type === "Provisioned" && message === volumeNote)) return;
-    await this.#apply(volume, "Retain", { [nameAnnotation]: wanted.atSign });
+    const owner = volumeClaim?.metadata.annotations?.[ownerAnnotation];
+    const data = { [nameAnnotation]: wanted.atSign, ...(owner !== undefined && { [ownerAnnotation]: owner }) };
+    await this.#apply(volume, "Retain", data);
   }
 
   /** Whether the claim's volume has the data of that Atsign. Volumes are nothing that a tenant can write to. */

@@ -153,6 +153,12 @@ write(name, before, {claim = to, generation = '0'})
 return reply('changed')
 `;
 
+/** ARGV[5…]: cursor, about how many. Reply: …, cursor of the next page (0: none), then name and record, alternating */
+const page = `${head}${guard}
+local found = redis.call('HSCAN', names, ARGV[5], 'COUNT', ARGV[6])
+return reply(found[1], unpack(found[2]))
+`;
+
 /** Reply: …, then cell and the id that it has marked, alternating */
 const state = `${head}${guard}
 return reply(unpack(redis.call('HGETALL', cells)))
@@ -171,5 +177,5 @@ end
 return reply('marked')
 `;
 
-export const scripts = { attach, check, read, put, release, handOver, state, mark } as const;
+export const scripts = { attach, check, read, put, release, handOver, page, state, mark } as const;
 export type ScriptName = keyof typeof scripts;
