@@ -1,5 +1,15 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { binaries, cacheDirectory } from "./binaries.ts";
@@ -7,7 +17,16 @@ import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import type { Image, PlatformImages } from "./images.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { lockMachine } from "./lock.ts";
-import { answers, makeBridge, type NodeOptions, podLogsOf, startContainerd, startKubelet, startProxy } from "./node.ts";
+import {
+  addAddress,
+  answers,
+  makeBridge,
+  makeControlGroup,
+  type NodeOptions,
+  startContainerd,
+  startKubelet,
+  startProxy,
+} from "./node.ts";
 import { freePorts } from "./ports.ts";
 import { type Program, startProgram } from "./program.ts";
 import { type Tools, toolsOf } from "./tools.ts";
@@ -16,7 +35,7 @@ import { startProvisioner } from "./volumes.ts";
 const network = { bridge: "atrium0", prefix: "10.213" } as const;
 /** Of the machine on the bridge: API server, DNS and the node itself are there. */
 export const nodeAddress = `${network.prefix}.0.1`;
-const nodeName = "node-1";
+export const nodeName = "node-1";
 /** The standard one of a service network 10.214.0.0/16; see control-plane.ts. */
 const clusterDomain = "cluster.local";
 
@@ -27,7 +46,7 @@ const programs = [
   ...["helm", "coredns", "local-path-provisioner"],
 ] as const;
 
-/** A Kubernetes with one node on this machine, made of its true parts. */
+/** A Kubernetes on this machine, made of its true parts: with one node, or more. */
 export interface Cluster extends Tools, AsyncDisposable {
   /** of logs and data; gone once the cluster is disposed of */
   readonly directory: string;
@@ -36,6 +55,13 @@ export interface Cluster extends Tools, AsyncDisposable {
   /** @param names that it gets besides its own */
   importImage(image: Image, ...names: readonly string[]): void;
   restartKubelet(): Promise<void>;
+  /**
+   * Another node, with a containerd and a kubelet of its own, and all images that were brought in so far.
+   *
+   * @param number from 2 on; its name is `node-NUMBER`
+   * @returns its kubelet
+   */
+  addNode(number: number): Promise<Program>;
   /** Processes of this machine, containers' included, by their environment. */
   processes(test: (environment: readonly string[]) => boolean): number[];
   /** Copies the logs to a place where they stay. @returns that place */
@@ -50,9 +76,12 @@ export interface Cluster extends Tools, AsyncDisposable {
  */
 export async function startCluster({
   images,
+  managerFlags = [],
   say,
 }: {
   images: Pick<PlatformImages, "pause" | "busybox">;
+  /** of kube-controller-manager, besides those that it needs */
+  managerFlags?: readonly string[];
   say: (progress: string) => void;
 }): Promise<Cluster> {
   if (process.getuid?.() !== 0) throw new Error("a cluster of its own needs root; ATRIUM_KUBECONFIG names another one");
@@ -69,7 +98,7 @@ export async function startCluster({
     });
     removeLeftovers({ directory: join(directory, "before"), bridge: network.bridge });
     makeBridge(network);
-    return await start({ binary, directory, images, parts });
+    return await start({ binary, directory, images, managerFlags, parts });
   } catch (error) {
     keepLogs(directory);
     await parts.disposeAsync();
@@ -82,28 +111,32 @@ async function start({
   binary,
   directory,
   images,
+  managerFlags,
   parts,
 }: {
   binary: (name: string) => string;
   directory: string;
   images: Pick<PlatformImages, "pause" | "busybox">;
+  managerFlags: readonly string[];
   parts: AsyncDisposableStack;
 }): Promise<Cluster> {
-  const [kubeletPort = 0, kubeletHealth = 0, proxyHealth = 0, proxyMetrics = 0, manager = 0, scheduler = 0, dns = 0] =
-    await freePorts(7);
+  const [manager = 0, scheduler = 0, dns = 0] = await freePorts(3);
   const controlPlane = parts.use(await startControlPlane({ binary, directory, address: nodeAddress }));
   const { kubeconfig } = controlPlane;
-  const node: NodeOptions = {
-    ...{ binary, directory, kubeconfig, network },
-    sandboxImage: images.pause.name,
-    ports: { kubelet: kubeletPort, kubeletHealth, proxyHealth, proxyMetrics },
-  };
-  const socket = join(directory, "containerd.sock");
-  const ctr = (...args: readonly string[]) =>
-    execFileSync("ctr", ["-a", socket, "-n", "k8s.io", ...args], { stdio: ["ignore", "ignore", "inherit"] });
-  const importImage = ({ name, archive }: Image, ...names: readonly string[]) => {
+  const node = await nodeOptions(1);
+  const brought: { image: Image; names: readonly string[] }[] = [];
+  const bring = ({ directory: of }: NodeOptions, { name, archive }: Image, names: readonly string[]) => {
+    const ctr = (...args: readonly string[]) =>
+      execFileSync("ctr", ["-a", join(of, "containerd.sock"), "-n", "k8s.io", ...args], {
+        stdio: ["ignore", "ignore", "inherit"],
+      });
     ctr("image", "import", archive);
     for (const each of names) ctr("image", "tag", "--force", name, each);
+  };
+  const nodes = [node];
+  const importImage = (image: Image, ...names: readonly string[]) => {
+    brought.push({ image, names });
+    for (const each of nodes) bring(each, image, names);
   };
   const tools = toolsOf({ kubectlFile: binary("kubectl"), helmFile: binary("helm"), kubeconfig }, directory);
   const { kubectl, apply } = tools;
@@ -143,13 +176,13 @@ async function start({
       manager,
       ...["--service-account-private-key-file", join(directory, "service-accounts.key")],
       ...["--root-ca-file", join(directory, "ca.pem"), "--use-service-account-credentials"],
-      ...["--cluster-cidr", `${network.prefix}.0.0/16`, "--allocate-node-cidrs=false"],
+      ...["--cluster-cidr", `${network.prefix}.0.0/16`, "--allocate-node-cidrs=false", ...managerFlags],
     ),
   );
   parts.use(await manage("kube-scheduler", scheduler));
-  let kubelet = await startKubelet(node, nodeName);
+  let kubelet = await startKubelet(node);
   parts.defer(() => kubelet.stop());
-  parts.use(await startProxy(node, nodeName));
+  parts.use(await startProxy(node));
   parts.use(await startDns({ binary, directory, kubeconfig, healthPort: dns }));
   parts.use(await startProvisioner({ binary, directory, kubeconfig, helperImage: images.busybox.name, apply }));
   kubectl("wait", "node", nodeName, "--for=condition=Ready", "--timeout=60s");
@@ -163,7 +196,19 @@ async function start({
     processes: processesWith,
     async restartKubelet() {
       await kubelet.stop();
-      kubelet = await startKubelet(node, nodeName);
+      kubelet = await startKubelet(node);
+    },
+    async addNode(number) {
+      const added = await nodeOptions(number);
+      mkdirSync(added.directory);
+      addAddress(network, added.address);
+      makeControlGroup(added.controlGroup);
+      parts.use(await startContainerd(added));
+      for (const { image, names } of brought) bring(added, image, names);
+      nodes.push(added);
+      const started = parts.use(await startKubelet(added));
+      kubectl("wait", "node", added.name, "--for=condition=Ready", "--timeout=60s");
+      return started;
     },
     keepLogs: () => keepLogs(directory),
     async [Symbol.asyncDispose]() {
@@ -178,6 +223,21 @@ async function start({
       rmSync(directory, { recursive: true, force: true });
     },
   };
+
+  async function nodeOptions(number: number): Promise<NodeOptions> {
+    const [kubelet = 0, kubeletHealth = 0, proxyHealth = 0, proxyMetrics = 0] = await freePorts(4);
+    const name = `node-${number}`;
+    return {
+      ...{ name, binary, kubeconfig, network },
+      directory: number === 1 ? directory : join(directory, name),
+      clientCa: join(directory, "ca.pem"),
+      address: `${network.prefix}.0.${number}`,
+      leases: join(directory, "ipam"),
+      controlGroup: number === 1 ? "/" : `/atrium-${name}`,
+      sandboxImage: images.pause.name,
+      ports: { kubelet, kubeletHealth, proxyHealth, proxyMetrics },
+    };
+  }
 }
 
 function processesWith(test: (environment: readonly string[]) => boolean): number[] {
@@ -237,7 +297,8 @@ function keepLogs(directory: string): string {
   for (const name of readdirSync(directory)) {
     if (name.endsWith(".log")) cpSync(join(directory, name), join(place, name));
   }
-  const ofPods = podLogsOf(directory);
-  if (existsSync(ofPods)) cpSync(ofPods, join(place, "pods"), { recursive: true });
+  for (const pods of globSync("{,*/}pod-logs", { cwd: directory })) {
+    cpSync(join(directory, pods), join(place, "pods"), { recursive: true });
+  }
   return place;
 }

@@ -57,9 +57,9 @@ function interfacesOn(bridge: string): string[] {
   return globSync(`/sys/class/net/${bridge}/brif/*`).map((path) => path.slice(dirname(path).length + 1));
 }
 
-/** The kubelet's: empty ones of pods that are no more. */
+/** The kubelets': empty ones of pods that are no more. */
 function removeControlGroups(): void {
-  const pods = globSync("/sys/fs/cgroup/{,*/}kubepods{,.slice}").sort();
+  const pods = globSync("/sys/fs/cgroup/{,*/}{kubepods{,.slice},atrium-node-*}").sort();
   for (const top of pods) {
     for (const group of globSync("**/", { cwd: top })
       .map((path) => join(top, path))

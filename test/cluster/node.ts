@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Program, startProgram } from "./program.ts";
 
@@ -11,10 +11,20 @@ export interface NetworkOptions {
 }
 
 export interface NodeOptions {
+  readonly name: string;
   readonly binary: (name: string) => string;
+  /** of this node alone */
   readonly directory: string;
+  /** file of the root that clients of the kubelet are issued by */
+  readonly clientCa: string;
   readonly kubeconfig: string;
   readonly network: NetworkOptions;
+  /** of the node, on the bridge */
+  readonly address: string;
+  /** directory that the addresses of pods are kept in, by all nodes of the network */
+  readonly leases: string;
+  /** control group that those of its pods are made in */
+  readonly controlGroup: string;
   /** name of the pause image in containerd */
   readonly sandboxImage: string;
   readonly ports: {
@@ -33,7 +43,20 @@ export function makeBridge({ bridge, prefix }: NetworkOptions): void {
   writeFileSync("/proc/sys/net/ipv4/ip_forward", "1");
 }
 
-export async function startContainerd({ directory, sandboxImage, network }: NodeOptions): Promise<Program> {
+/** Another address for the machine, that a further node has. */
+export function addAddress({ bridge }: NetworkOptions, address: string): void {
+  execFileSync("ip", ["addr", "add", `${address}/32`, "dev", bridge], { stdio: ["ignore", "ignore", "inherit"] });
+}
+
+/** What a kubelet does not make itself: a control group of its own, so that it leaves those of others alone. */
+export function makeControlGroup(name: string): void {
+  for (const hierarchy of globSync("/sys/fs/cgroup/*/")) {
+    if (existsSync(join(hierarchy, "cgroup.procs"))) mkdirSync(join(hierarchy, name), { recursive: true });
+  }
+  if (existsSync("/sys/fs/cgroup/cgroup.procs")) mkdirSync(join("/sys/fs/cgroup", name), { recursive: true });
+}
+
+export async function startContainerd({ directory, sandboxImage, network, leases }: NodeOptions): Promise<Program> {
   const root = join(directory, "containerd");
   const cni = join(directory, "cni");
   mkdirSync(cni, { recursive: true });
@@ -52,8 +75,9 @@ export async function startContainerd({ directory, sandboxImage, network }: Node
           hairpinMode: true,
           ipam: {
             type: "host-local",
-            dataDir: join(directory, "ipam"),
-            ranges: [[{ subnet: `${network.prefix}.0.0/16` }]],
+            dataDir: leases,
+            // The first addresses are those of nodes.
+            ranges: [[{ subnet: `${network.prefix}.0.0/16`, rangeStart: `${network.prefix}.0.10` }]],
             routes: [{ dst: "0.0.0.0/0" }],
           },
         },
@@ -97,33 +121,30 @@ state = "${join(root, "state")}"
   });
 }
 
-export function podLogsOf(directory: string): string {
-  return join(directory, "pod-logs");
-}
-
 /** kubelet, kube-proxy: a node of the cluster on this machine. */
-export async function startKubelet(
-  { binary, directory, kubeconfig, network, ports }: NodeOptions,
-  name: string,
-): Promise<Program> {
+export async function startKubelet(options: NodeOptions): Promise<Program> {
+  const { name, binary, directory, clientCa, kubeconfig, network, address, controlGroup, ports } = options;
   const config = join(directory, "kubelet.yaml");
+  // A kubelet takes away the logs that it does not know.
+  const podLogsDir = join(directory, "pod-logs");
+  mkdirSync(podLogsDir, { recursive: true });
   writeFileSync(
     config,
     JSON.stringify({
       apiVersion: "kubelet.config.k8s.io/v1beta1",
       kind: "KubeletConfiguration",
-      address: `${network.prefix}.0.1`,
+      address,
       port: ports.kubelet,
       healthzPort: ports.kubeletHealth,
       readOnlyPort: 0,
       authentication: {
         anonymous: { enabled: false },
         webhook: { enabled: true },
-        x509: { clientCAFile: join(directory, "ca.pem") },
+        x509: { clientCAFile: clientCa },
       },
       authorization: { mode: "Webhook" },
       cgroupDriver: "cgroupfs",
-      cgroupRoot: "/",
+      cgroupRoot: controlGroup,
       failCgroupV1: false,
       failSwapOn: false,
       evictionHard: {},
@@ -136,7 +157,7 @@ export async function startKubelet(
       containerRuntimeEndpoint: `unix://${join(directory, "containerd.sock")}`,
       staticPodPath: "",
       volumePluginDir: join(directory, "volume-plugins"),
-      podLogsDir: podLogsOf(directory),
+      podLogsDir,
       syncFrequency: "10s",
       nodeStatusUpdateFrequency: "5s",
       registerWithTaints: [],
@@ -147,24 +168,15 @@ export async function startKubelet(
     command: binary("kubelet"),
     args: [
       ...["--config", config, "--kubeconfig", kubeconfig, "--root-dir", join(directory, "kubelet")],
-      ...[
-        "--node-ip",
-        `${network.prefix}.0.1`,
-        "--hostname-override",
-        name,
-        "--cert-dir",
-        join(directory, "kubelet-pki"),
-      ],
+      ...["--node-ip", address, "--hostname-override", name, "--cert-dir", join(directory, "kubelet-pki")],
     ],
     log: join(directory, "kubelet.log"),
     ready: () => answers(`http://127.0.0.1:${ports.kubeletHealth}/healthz`),
   });
 }
 
-export async function startProxy(
-  { binary, directory, kubeconfig, network, ports }: NodeOptions,
-  name: string,
-): Promise<Program> {
+export async function startProxy(options: NodeOptions): Promise<Program> {
+  const { name, binary, directory, kubeconfig, network, address, ports } = options;
   const config = join(directory, "kube-proxy.yaml");
   writeFileSync(
     config,
@@ -178,7 +190,7 @@ export async function startProxy(
       conntrack: { maxPerCore: 0 },
       healthzBindAddress: `127.0.0.1:${ports.proxyHealth}`,
       metricsBindAddress: `127.0.0.1:${ports.proxyMetrics}`,
-      nodePortAddresses: [`${network.prefix}.0.1/32`],
+      nodePortAddresses: [`${address}/32`],
     }),
   );
   return await startProgram({

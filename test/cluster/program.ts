@@ -31,6 +31,11 @@ export interface Program extends AsyncDisposable {
 }
 
 const pollMs = 50;
+/** What would outlive this process otherwise. */
+const children = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of children) child.kill("SIGKILL");
+});
 
 /**
  * Starts a program and waits until it is ready.
@@ -48,9 +53,8 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
     detached: true,
   });
   closeSync(output);
-  const endWithUs = () => child.kill("SIGKILL");
-  process.once("exit", endWithUs);
-  child.once("exit", () => process.off("exit", endWithUs));
+  children.add(child);
+  child.once("exit", () => children.delete(child));
   const gone = once(child, "exit").then(
     ([code, signal]) => `ended with ${signal ?? code}`,
     (error: Error) => `could not be started: ${error.message}`,
