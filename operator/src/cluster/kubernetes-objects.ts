@@ -39,7 +39,10 @@ interface ContainerStatus {
 
 /** What is kept of a Pod. */
 export interface Pod extends KubernetesObject {
-  readonly spec?: { readonly nodeName?: string };
+  readonly spec?: {
+    readonly nodeName?: string;
+    readonly containers?: readonly { readonly resources?: { readonly limits?: { readonly memory?: string } } }[];
+  };
   readonly status?: {
     readonly phase?: string;
     readonly reason?: string;
@@ -73,6 +76,7 @@ export function trimPod({ metadata, spec, status }: Pod): Pod {
   const { name, namespace, uid, resourceVersion, deletionTimestamp, creationTimestamp } = metadata;
   const { ownerReferences, annotations } = metadata;
   const conditions = status?.conditions?.filter(({ type }) => type === "Ready" || type === "PodScheduled");
+  const memory = spec?.containers?.[0]?.resources?.limits?.memory;
   const containers = status?.containerStatuses?.map((container) => ({
     name: container.name,
     restartCount: container.restartCount,
@@ -83,7 +87,10 @@ export function trimPod({ metadata, spec, status }: Pod): Pod {
     metadata: defined({
       ...{ name, namespace, uid, resourceVersion, deletionTimestamp, creationTimestamp, ownerReferences, annotations },
     }),
-    spec: defined({ nodeName: spec?.nodeName }),
+    spec: defined({
+      nodeName: spec?.nodeName,
+      containers: memory === undefined ? undefined : [{ resources: { limits: { memory } } }],
+    }),
     status: defined({
       ...{ phase: status?.phase, reason: status?.reason, message: status?.message, podIP: status?.podIP },
       ...{ conditions, containerStatuses: containers },

@@ -63,6 +63,11 @@ export function outOfMemoryAt({ status }: Pod): string | undefined {
   return ends.find((end) => end?.reason === "OOMKilled")?.finishedAt;
 }
 
+/** @returns undefined when it has none */
+export function memoryLimitOf({ spec }: Pod): string | undefined {
+  return spec?.containers?.[0]?.resources?.limits?.memory;
+}
+
 /** What is in the way of a pod, in the words of those who tried. */
 export function obstacleOf(pod: Pod, now: number): Obstacle | undefined {
   const { status, metadata } = pod;

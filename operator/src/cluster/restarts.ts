@@ -1,6 +1,6 @@
 import type { Failure } from "../tenant/observe.ts";
 import type { Pod } from "./kubernetes-objects.ts";
-import { endedOf, isReady, outOfMemoryAt } from "./pod-state.ts";
+import { endedOf, isReady, memoryLimitOf, outOfMemoryAt } from "./pod-state.ts";
 
 /** An atServer that ran so long was well: its earlier ends do not count. */
 const healthyMs = 60_000;
@@ -10,6 +10,8 @@ const outOfMemoryMs = 10 * 60_000;
 export interface OutOfMemory {
   /** RFC 3339 */
   readonly at: string;
+  /** that the pod had; undefined when it had none */
+  readonly limit: string | undefined;
   /** it is told of until then, epoch milliseconds */
   readonly until: number;
 }
@@ -24,7 +26,10 @@ export class Restarts {
     const known = this.#known.get(key);
     if (pod === undefined) return undefined;
     const at = outOfMemoryAt(pod);
-    if (at !== undefined) this.#outOfMemory.set(key, { at, until: (Date.parse(at) || now) + outOfMemoryMs });
+    if (at !== undefined) {
+      const until = (Date.parse(at) || now) + outOfMemoryMs;
+      this.#outOfMemory.set(key, { at, limit: memoryLimitOf(pod), until });
+    }
     const end = endedOf(pod);
     if (end === undefined) {
       if (known !== undefined && isReady(pod) && now - readySince(pod, now) >= healthyMs) this.#known.delete(key);

@@ -176,7 +176,12 @@ describe("in the way is", () => {
       /^$/,
     ],
     ["a class", { classes: [] }, "ClassNotFound", /annotate one/],
-    ["memory", { outOfMemory: { at: "10:00", until: now + 1 } }, "OutOfMemory", /its limit of 128Mi .*10:00/],
+    [
+      "memory",
+      { outOfMemory: { at: "10:00", limit: "16Mi", until: now + 1 } },
+      "OutOfMemory",
+      /its limit of 16Mi .*10:00/,
+    ],
     ["a node", { nodeReady: "Unknown" }, "NodeLost", /n1 .*out-of-service/],
     [
       "nothing, when it shall not run",

@@ -117,15 +117,15 @@ function obstacleIn(sources: Sources, classified: Classified): Obstacle | undefi
     lostNode(pod, stores) ??
     volumeObstacle(sources) ??
     (pod && obstacleOf(pod, now)) ??
-    memoryObstacle(sources, classified) ??
+    memoryObstacle(sources) ??
     classified.obstacle ??
     refusal
   );
 }
 
-function memoryObstacle({ outOfMemory }: Sources, { class: found }: Classified): Obstacle | undefined {
+function memoryObstacle({ outOfMemory }: Sources): Obstacle | undefined {
   if (outOfMemory === undefined) return undefined;
-  const limit = found?.spec.resources.limits.memory;
+  const { limit } = outOfMemory;
   const message =
     `the atServer needed more memory than ${limit === undefined ? "there is" : `its limit of ${limit}`} and was ended at ` +
     `${outOfMemory.at}; raise resources.limits.memory of the AtSignClass`;
