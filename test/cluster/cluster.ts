@@ -15,13 +15,12 @@ import { join } from "node:path";
 import { binaries, cacheDirectory } from "./binaries.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import type { Image, PlatformImages } from "./images.ts";
-import { removeLeftovers } from "./leftovers.ts";
+import { controlGroupOf, removeLeftovers } from "./leftovers.ts";
 import { lockMachine } from "./lock.ts";
 import {
   addAddress,
   answers,
   makeBridge,
-  makeControlGroup,
   type NodeOptions,
   startContainerd,
   startKubelet,
@@ -202,12 +201,12 @@ async function start({
       const added = await nodeOptions(number);
       mkdirSync(added.directory);
       addAddress(network, added.address);
-      makeControlGroup(added.controlGroup);
       parts.use(await startContainerd(added));
       for (const { image, names } of brought) bring(added, image, names);
       nodes.push(added);
       const started = parts.use(await startKubelet(added));
-      kubectl("wait", "node", added.name, "--for=condition=Ready", "--timeout=60s");
+      kubectl("wait", `node/${added.name}`, "--for=create", "--timeout=60s");
+      kubectl("wait", `node/${added.name}`, "--for=condition=Ready", "--timeout=60s");
       return started;
     },
     keepLogs: () => keepLogs(directory),
@@ -233,7 +232,7 @@ async function start({
       clientCa: join(directory, "ca.pem"),
       address: `${network.prefix}.0.${number}`,
       leases: join(directory, "ipam"),
-      controlGroup: number === 1 ? "/" : `/atrium-${name}`,
+      controlGroup: join(controlGroupOf(directory), name),
       sandboxImage: images.pause.name,
       ports: { kubelet, kubeletHealth, proxyHealth, proxyMetrics },
     };
@@ -294,8 +293,8 @@ function keepLogs(directory: string): string {
   mkdirSync(place, { recursive: true });
   for (const name of readdirSync(all).sort().slice(0, -keptLogs)) rmSync(join(all, name), { recursive: true });
   if (!existsSync(directory)) return place;
-  for (const name of readdirSync(directory)) {
-    if (name.endsWith(".log")) cpSync(join(directory, name), join(place, name));
+  for (const name of globSync("{,*/}*.log", { cwd: directory })) {
+    cpSync(join(directory, name), join(place, name.replace("/", "-")));
   }
   for (const pods of globSync("{,*/}pod-logs", { cwd: directory })) {
     cpSync(join(directory, pods), join(place, "pods"), { recursive: true });

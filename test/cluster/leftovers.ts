@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { globSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 /**
  * Takes away what a cluster leaves on the machine when it was not stopped in order: its programs, the processes of its
@@ -19,7 +19,7 @@ export function removeLeftovers({ directory, bridge }: { directory: string; brid
   for (const veth of interfacesOn(bridge)) spawnSync("ip", ["link", "del", veth]);
   spawnSync("ip", ["link", "del", bridge], { stdio: "ignore" });
   for (const family of ["ip", "ip6"]) spawnSync("nft", ["delete", "table", family, "kube-proxy"], { stdio: "ignore" });
-  removeControlGroups();
+  removeControlGroups(directory);
   for (const link of globSync("/var/log/containers/*.log")) {
     if (targetOf(link).startsWith(`${directory}/`)) rmSync(link, { force: true });
   }
@@ -57,10 +57,14 @@ function interfacesOn(bridge: string): string[] {
   return globSync(`/sys/class/net/${bridge}/brif/*`).map((path) => path.slice(dirname(path).length + 1));
 }
 
-/** The kubelets': empty ones of pods that are no more. */
-function removeControlGroups(): void {
-  const pods = globSync("/sys/fs/cgroup/{,*/}{kubepods{,.slice},atrium-node-*}").sort();
-  for (const top of pods) {
+/** @returns the path of the control group that all pods of a cluster are in, from the top of each hierarchy */
+export function controlGroupOf(directory: string): string {
+  return `/${basename(directory)}`;
+}
+
+/** They are empty by now. */
+function removeControlGroups(directory: string): void {
+  for (const top of globSync(`/sys/fs/cgroup/{,*/}${controlGroupOf(directory).slice(1)}`)) {
     for (const group of globSync("**/", { cwd: top })
       .map((path) => join(top, path))
       .sort((a, b) => b.length - a.length)) {

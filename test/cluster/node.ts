@@ -23,7 +23,7 @@ export interface NodeOptions {
   readonly address: string;
   /** directory that the addresses of pods are kept in, by all nodes of the network */
   readonly leases: string;
-  /** control group that those of its pods are made in */
+  /** those of its pods are made in it; in one that it shares, a kubelet ends what it does not know */
   readonly controlGroup: string;
   /** name of the pause image in containerd */
   readonly sandboxImage: string;
@@ -48,8 +48,8 @@ export function addAddress({ bridge }: NetworkOptions, address: string): void {
   execFileSync("ip", ["addr", "add", `${address}/32`, "dev", bridge], { stdio: ["ignore", "ignore", "inherit"] });
 }
 
-/** What a kubelet does not make itself: a control group of its own, so that it leaves those of others alone. */
-export function makeControlGroup(name: string): void {
+/** A kubelet does not make it itself. */
+function makeControlGroup(name: string): void {
   for (const hierarchy of globSync("/sys/fs/cgroup/*/")) {
     if (existsSync(join(hierarchy, "cgroup.procs"))) mkdirSync(join(hierarchy, name), { recursive: true });
   }
@@ -125,6 +125,7 @@ state = "${join(root, "state")}"
 export async function startKubelet(options: NodeOptions): Promise<Program> {
   const { name, binary, directory, clientCa, kubeconfig, network, address, controlGroup, ports } = options;
   const config = join(directory, "kubelet.yaml");
+  makeControlGroup(controlGroup);
   // A kubelet takes away the logs that it does not know.
   const podLogsDir = join(directory, "pod-logs");
   mkdirSync(podLogsDir, { recursive: true });

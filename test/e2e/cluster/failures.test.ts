@@ -1,8 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { ClientError, inspect, parseAtSign } from "@atrium/sdk";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { Redis } from "ioredis";
 import { namespace as system } from "../../cluster/platform.ts";
-import { Hosting, manifest } from "./hosted.ts";
+import { eventually, Hosting, manifest } from "./hosted.ts";
 
 /** Also seen with two minutes; most of what can go wrong does at once. */
 const outageMs = 30_000;
@@ -63,18 +64,22 @@ async function writeThrough(happens: () => Promise<void>): Promise<{ lost: numbe
   return { lost, failed, written: acknowledged.size };
 }
 
-async function served(name: string, withinMs: number): Promise<number> {
-  const began = performance.now();
-  for (;;) {
+/**
+ * Asks for an Atsign until it is served.
+ *
+ * @throws {Error} when it is not in time, or as soon as the directory says that there is no such Atsign
+ */
+async function served(name: string, withinMs: number): Promise<void> {
+  const options = { atSign: parseAtSign(name), platform: hosting.platform };
+  await eventually(`${name} is served`, withinMs, async () => {
     try {
-      await using client = await hosting.client(name);
-      await client.scan();
-      return Math.round(performance.now() - began);
+      await inspect(options);
+      return true;
     } catch (error) {
-      if (performance.now() - began > withinMs) throw error;
-      await delay(100);
+      if (error instanceof ClientError && error.reason === "not_found") throw error;
+      return false;
     }
-  }
+  });
 }
 
 describe("what is acknowledged stays, and what runs goes on", () => {
@@ -110,11 +115,26 @@ describe("what is acknowledged stays, and what runs goes on", () => {
   }, 120_000);
 
   test("when the registry is wiped: the records come back, and no answer is false meanwhile", async () => {
+    // No directory has been asked for it before, so none remembers it.
+    hosting.apply("customer", "@carol");
+    await hosting.until("customer", "@carol", "Ready", "Serving");
     await wipeRegistry();
-    expect(await served("@alice", 30_000)).toBeLessThan(30_000);
-    await hosting.until("customer", "@alice", "Listed", "Listed", 30_000);
-    expect(await served("@bob", 30_000)).toBeLessThan(30_000);
+    await Promise.all(["@alice", "@bob", "@carol"].map((name) => served(name, 30_000)));
+    for (const name of ["@alice", "@bob", "@carol"]) await hosting.until("customer", name, "Listed", "Listed", 30_000);
   }, 120_000);
+
+  test("when the leading operator is ended while Atsigns are made: another goes on, and starts nothing again", async () => {
+    const { before, all } = await makeUnderLeader("ended");
+    hosting.cluster.kubectl("-n", system, "delete", "pod", podOf(before), "--wait=false");
+    await goOnUnderAnother(before, "ended", all);
+    expect(eventsOf("ended", "Replaced")).toBe("");
+  }, 240_000);
+
+  test("when the leading operator is killed while Atsigns are made: another goes on", async () => {
+    const { before, all } = await makeUnderLeader("killed");
+    killProcessOf(podOf(before));
+    await goOnUnderAnother(before, "killed", all);
+  }, 240_000);
 
   test("when all operators are killed while thirty Atsigns are made in five namespaces", async () => {
     const namespaces = [1, 2, 3, 4, 5].map((number) => `tenant-${number}`);
@@ -141,6 +161,63 @@ describe("what is acknowledged stays, and what runs goes on", () => {
     expect(kept.map(({ status }) => status.phase)).toEqual(Array.from({ length: 6 }, () => "Released"));
   }, 180_000);
 });
+
+/** @returns once some of the Atsigns are begun, and others are not */
+async function makeUnderLeader(namespace: string): Promise<{ before: string; all: readonly string[] }> {
+  const before = leader();
+  hosting.namespace(namespace);
+  const all = Array.from({ length: 12 }, (_none, number) => `@${namespace}${number}`);
+  hosting.cluster.apply(...all.map((atSign) => manifest(namespace, atSign)));
+  await eventually("some have pods", 30_000, () => podsIn(namespace).length > 2);
+  return { before, all };
+}
+
+async function goOnUnderAnother(before: string, namespace: string, all: readonly string[]): Promise<void> {
+  await eventually("another leads", 30_000, () => ![before, ""].includes(leader()));
+  for (const atSign of all) await hosting.until(namespace, atSign, "Ready", "Serving", 120_000);
+  const named = all.map((atSign) => hosting.get(namespace, atSign).status?.pod?.uid ?? "");
+  expect(podsIn(namespace).toSorted()).toEqual(named.toSorted());
+  hosting.cluster.kubectl("-n", system, "rollout", "status", "deployment/atrium-operator", "--timeout=90s");
+}
+
+/** @returns who holds the Lease; nothing when nobody does */
+function leader(): string {
+  return hosting.cluster.kubectl(
+    "-n",
+    system,
+    "get",
+    "lease",
+    "atrium-operator",
+    "-o",
+    "jsonpath={.spec.holderIdentity}",
+  );
+}
+
+/** Operators are known by the names of their pods, and something that a process has anew each time. */
+function podOf(identity: string): string {
+  const names = hosting.cluster
+    .kubectl("-n", system, "get", "pods", "-o", "jsonpath={.items[*].metadata.name}")
+    .split(" ");
+  const found = names.find((name) => identity.startsWith(name));
+  if (found === undefined) throw new Error(`the leader ${identity} is none of ${names}`);
+  return found;
+}
+
+function killProcessOf(pod: string): void {
+  const [found = -1] = hosting.cluster.processes((environment) => environment.includes(`OPERATOR_POD_NAME=${pod}`));
+  process.kill(found, "SIGKILL");
+}
+
+/** @returns the UIDs */
+function podsIn(namespace: string): string[] {
+  const found = hosting.cluster.kubectl("-n", namespace, "get", "pods", "-o", "jsonpath={.items[*].metadata.uid}");
+  return found.split(" ").filter((uid) => uid !== "");
+}
+
+function eventsOf(namespace: string, reason: string): string {
+  const wanted = ["--field-selector", `reason=${reason}`, "-o", "jsonpath={.items[*].note}{.items[*].message}"];
+  return hosting.cluster.kubectl("-n", namespace, "get", "events", ...wanted);
+}
 
 async function wipeRegistry(): Promise<void> {
   const get = (...args: readonly string[]) => hosting.cluster.kubectl("-n", system, "get", ...args);

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -25,9 +25,10 @@ export class Hosting implements AsyncDisposable {
   readonly #keys = new Map<string, AtKeys>();
   readonly #home = mkdtempSync(join(tmpdir(), "atrium-hosted-"));
 
-  static async start(say: (progress: string) => void): Promise<Hosting> {
+  /** @param managerFlags of kube-controller-manager */
+  static async start(say: (progress: string) => void, managerFlags: readonly string[] = []): Promise<Hosting> {
     const images = await platformImages(say);
-    const cluster = await startCluster({ images, say });
+    const cluster = await startCluster({ images, managerFlags, say });
     try {
       return new Hosting(cluster, await installPlatform(cluster, { images, zone: "at.example.org", say }));
     } catch (error) {
@@ -60,23 +61,46 @@ export class Hosting implements AsyncDisposable {
   }
 
   /** Waits until its condition has this reason. @throws {Error} with all that it says of itself */
-  async until(
+  until(
     namespace: string,
     atSign: string,
     condition: string,
     reason: string,
+    withinMs?: number,
+  ): Promise<AtSignObject> {
+    const has = (object: AtSignObject) => conditionOf(object, condition)?.reason === reason;
+    return this.untilSeen(namespace, atSign, has, `${condition} ${reason}`, withinMs);
+  }
+
+  /** @throws {Error} with all that it says of itself */
+  async untilSeen(
+    namespace: string,
+    atSign: string,
+    test: (object: AtSignObject) => boolean,
+    what: string,
     withinMs = 60_000,
   ): Promise<AtSignObject> {
-    const deadline = performance.now() + withinMs;
-    for (;;) {
-      const object = this.get(namespace, atSign);
-      const found = object.status?.conditions?.find(({ type }) => type === condition);
-      if (found?.reason === reason) return object;
-      if (performance.now() > deadline) {
-        throw new Error(`${atSign} is not ${condition} ${reason}: ${JSON.stringify(object.status, undefined, 1)}`);
-      }
-      await delay(100);
-    }
+    let object = this.get(namespace, atSign);
+    await eventually(`${atSign} is ${what}`, withinMs, () => {
+      object = this.get(namespace, atSign);
+      return test(object);
+    }).catch((error: Error) => {
+      throw new Error(`${error.message}: ${JSON.stringify(object.status, undefined, 1)}`);
+    });
+    return object;
+  }
+
+  /** As `kubectl drain` does it with each pod. */
+  evict(namespace: string, pod: string): void {
+    const eviction = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name: pod, namespace } };
+    this.create(eviction, "--raw", `/api/v1/namespaces/${namespace}/pods/${pod}/eviction`);
+  }
+
+  /** `kubectl create` of an object. @throws {Error} with the API server's words when it is refused */
+  create(object: object, ...flags: readonly string[]): void {
+    const file = join(this.#home, "object.json");
+    writeFileSync(file, JSON.stringify(object));
+    this.cluster.kubectl("create", "-f", file, ...flags);
   }
 
   /** As an owner does it, with the secret that Kubernetes has for them. */
@@ -90,10 +114,11 @@ export class Hosting implements AsyncDisposable {
     this.#keys.set(name, await activate({ atSign: parseAtSign(name), platform: this.platform, secret, keyFile }));
   }
 
-  client(name: string): Promise<Client> {
+  /** @param gateway where to dial; the platform's without it */
+  client(name: string, gateway = this.platform.gateway): Promise<Client> {
     const keys = this.#keys.get(name);
     if (keys === undefined) throw new Error(`${name} is not activated`);
-    return Client.open({ atSign: parseAtSign(name), platform: this.platform, keys });
+    return Client.open({ atSign: parseAtSign(name), platform: { ...this.platform, gateway }, keys });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -109,4 +134,19 @@ export function manifest(namespace: string, atSign: string, spec: object = {}): 
     metadata: { name: atSign.slice(1), namespace },
     spec: { atSign, ...spec },
   };
+}
+
+export function conditionOf({ status }: AtSignObject, type: string) {
+  return status?.conditions?.find((condition) => condition.type === type);
+}
+
+/** @throws {Error} when it does not come true in time */
+export async function eventually(
+  what: string,
+  withinMs: number,
+  test: () => boolean | Promise<boolean>,
+): Promise<void> {
+  for (const deadline = performance.now() + withinMs; !(await test()); await delay(100)) {
+    if (performance.now() > deadline) throw new Error(`not within ${withinMs / 1_000} s: ${what}`);
+  }
 }

@@ -1,0 +1,167 @@
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { nodeName } from "../../cluster/cluster.ts";
+import { type AtSignObject, conditionOf, eventually, Hosting } from "./hosted.ts";
+
+/*
+ * What stands in the way of an atServer: each is said in one condition with what to do about it, and once it is put right
+ * the Atsign is served without anything else being done.
+ */
+
+const quotaExample = fileURLToPath(new URL("../../../docs/examples/resource-quota.yaml", import.meta.url));
+const quotaNamespace = "customer-a";
+const namespace = "tenant";
+
+/** What quotas count is looked for every half minute, and then counted every five: these tests do not wait for that. */
+const managerFlags = ["--resource-quota-sync-period=10s"];
+
+let hosting: Hosting;
+
+beforeAll(async () => {
+  hosting = await Hosting.start((progress) => process.stderr.write(`${progress}\n`), managerFlags);
+  hosting.namespace(namespace);
+  // It takes a minute to count: the other tests come first.
+  hosting.cluster.kubectl("apply", "-f", quotaExample);
+  limitAtSigns(2);
+}, 600_000);
+
+afterAll(async () => {
+  await hosting?.[Symbol.asyncDispose]();
+}, 120_000);
+
+function limitAtSigns(count: number): void {
+  const patch = JSON.stringify({ spec: { hard: { "count/atsigns.atrium.dev": String(count) } } });
+  hosting.cluster.kubectl("-n", quotaNamespace, "patch", "resourcequota", "atsigns", "--type=merge", "-p", patch);
+}
+
+function applyClass(name: string, spec: object): void {
+  hosting.cluster.apply({ apiVersion: "atrium.dev/v1alpha1", kind: "AtSignClass", metadata: { name }, spec });
+}
+
+const messageOf = (seen: AtSignObject, type: string) => conditionOf(seen, type)?.message ?? "";
+const isServing = (seen: AtSignObject) => conditionOf(seen, "Ready")?.reason === "Serving";
+
+describe("an atServer that cannot be started", () => {
+  test("because its image cannot be pulled: until the class names another", async () => {
+    const storage = { size: "1Gi" };
+    applyClass("no-image", { storage, image: "localhost/nowhere/atserver:1" });
+    hosting.apply(namespace, "@noimage", { className: "no-image" });
+    const seen = await hosting.until(namespace, "@noimage", "Degraded", "ImageNotPulled");
+    expect(messageOf(seen, "Ready")).toMatch(/localhost\/nowhere\/atserver:1.*correct the image of the AtSignClass/s);
+    applyClass("no-image", { storage });
+    const healed = await hosting.until(namespace, "@noimage", "Ready", "Serving");
+    expect(messageOf(healed, "Degraded")).toBe("");
+  }, 120_000);
+
+  test("because no volume can be made for it: until the StorageClass is there", async () => {
+    applyClass("no-storage", { storage: { storageClassName: "nowhere" } });
+    hosting.apply(namespace, "@nostorage", { className: "no-storage" });
+    const seen = await hosting.until(namespace, "@nostorage", "Provisioned", "VolumePending");
+    expect(messageOf(seen, "Ready")).toMatch(/see kubectl describe pvc, and correct storage of the AtSignClass/);
+    hosting.cluster.apply({
+      ...{ apiVersion: "storage.k8s.io/v1", kind: "StorageClass", volumeBindingMode: "WaitForFirstConsumer" },
+      metadata: { name: "nowhere", annotations: { defaultVolumeType: "local" } },
+      provisioner: "rancher.io/local-path",
+    });
+    const healed = await hosting.until(namespace, "@nostorage", "Ready", "Serving");
+    expect(messageOf(healed, "Degraded")).toBe("");
+  }, 120_000);
+
+  test("because no volume can be made for it: until the class asks for another", async () => {
+    applyClass("wrong-storage", { storage: { storageClassName: "never-there" } });
+    hosting.apply(namespace, "@wrongstorage", { className: "wrong-storage" });
+    await hosting.until(namespace, "@wrongstorage", "Provisioned", "VolumePending");
+    applyClass("wrong-storage", { storage: { storageClassName: "local-path" } });
+    await hosting.until(namespace, "@wrongstorage", "Ready", "Serving");
+  }, 120_000);
+
+  test("because its memory does not suffice: later and later, until the class gives it more", async () => {
+    applyClass("no-memory", { resources: { requests: { memory: "16Mi" }, limits: { memory: "16Mi" } } });
+    hosting.apply(namespace, "@nomemory", { className: "no-memory" });
+    const seen = await hosting.until(namespace, "@nomemory", "Ready", "OutOfMemory");
+    expect(messageOf(seen, "Degraded")).toMatch(/limit of 16Mi .*; raise resources\.limits\.memory of the AtSignClass/);
+    // An epoch is the time of a start. After four ends the pause is five seconds.
+    const starts = await startsOf("@nomemory", 5);
+    const pauses = starts.slice(1).map((start, index) => start - (starts[index] ?? 0));
+    expect(pauses.at(-1)).toBeGreaterThan(5_000);
+    applyClass("no-memory", { resources: { limits: { memory: "128Mi" } } });
+    const healed = await hosting.until(namespace, "@nomemory", "Ready", "Serving");
+    // It is told for a while, for who looks later.
+    expect(messageOf(healed, "Degraded")).toContain("needed more memory than its limit of 16Mi");
+  }, 180_000);
+});
+
+/** @returns the epochs that it was given, once there are so many of them */
+async function startsOf(atSign: string, count: number): Promise<number[]> {
+  const epochs = new Set<number>();
+  await eventually(`${atSign} was started ${count} times`, 90_000, () => {
+    epochs.add(hosting.get(namespace, atSign).status?.epoch ?? 0);
+    return epochs.size >= count;
+  });
+  return [...epochs];
+}
+
+describe("an atServer that is sent away", () => {
+  beforeAll(async () => {
+    hosting.apply(namespace, "@alice");
+    await hosting.activate(namespace, "@alice");
+    await using alice = await hosting.client("@alice");
+    await alice.put("phone.demo", "+1 555 0100");
+  }, 120_000);
+
+  const podOf = (seen: AtSignObject) => seen.status?.pod?.uid;
+
+  async function servedByAnother(before: AtSignObject): Promise<void> {
+    await hosting.untilSeen(
+      namespace,
+      "@alice",
+      (seen) => isServing(seen) && podOf(seen) !== undefined && podOf(seen) !== podOf(before),
+      "served by another pod",
+    );
+    await using alice = await hosting.client("@alice");
+    expect((await alice.get("phone.demo")).value).toBe("+1 555 0100");
+  }
+
+  test("by an eviction: another is started", async () => {
+    const before = await hosting.until(namespace, "@alice", "Ready", "Serving");
+    hosting.evict(namespace, "alice-atserver");
+    await servedByAnother(before);
+  }, 120_000);
+
+  test("because its node is drained, which needs no force: it waits, says so, and comes back", async () => {
+    const before = await hosting.until(namespace, "@alice", "Ready", "Serving");
+    // Of a cluster of one node the platform itself cannot be drained.
+    hosting.cluster.kubectl("drain", nodeName, "--pod-selector=atrium.dev/atsign", "--timeout=60s");
+    try {
+      const seen = await hosting.until(namespace, "@alice", "Degraded", "Unschedulable");
+      expect(messageOf(seen, "Ready")).toMatch(/unschedulable.*; add nodes, or change resources or placement/);
+    } finally {
+      hosting.cluster.kubectl("uncordon", nodeName);
+    }
+    await servedByAnother(before);
+  }, 180_000);
+});
+
+test("the Atsigns that a quota leaves room for are served, and one more is refused in its words", async () => {
+  const quota = ["-n", quotaNamespace, "get", "resourcequota", "atsigns", "-o", "json"];
+  const used = () => JSON.parse(hosting.cluster.kubectl(...quota)).status?.used?.["count/atsigns.atrium.dev"];
+  await eventually("the quota counts", 120_000, () => used() === "0");
+  for (const name of ["@within1", "@within2"]) hosting.apply(quotaNamespace, name);
+  expect(() => hosting.apply(quotaNamespace, "@over")).toThrow(
+    /exceeded quota: atsigns, requested: count\/atsigns\.atrium\.dev=1, used: count\/atsigns\.atrium\.dev=2/,
+  );
+  for (const name of ["@within1", "@within2"]) await hosting.until(quotaNamespace, name, "Ready", "Serving");
+  limitAtSigns(3);
+  await eventually("there is room", 30_000, () => applies("@over"));
+  await hosting.until(quotaNamespace, "@over", "Ready", "Serving");
+}, 240_000);
+
+function applies(atSign: string): boolean {
+  try {
+    hosting.apply(quotaNamespace, atSign);
+    return true;
+  } catch (error) {
+    expect(String(error)).toContain("exceeded quota");
+    return false;
+  }
+}
