@@ -71,17 +71,20 @@ export interface Cluster extends Tools, AsyncDisposable {
  * Starts a cluster, some seconds once everything is built, and waits until its node is ready. It needs Linux and root.
  *
  * @param say is told what takes long
+ * @param signal ends the waiting for another cluster's end
  * @throws {Error} that says what is missing, or the end of a log
  */
 export async function startCluster({
   images,
   managerFlags = [],
   say,
+  signal,
 }: {
   images: Pick<PlatformImages, "pause" | "busybox">;
   /** of kube-controller-manager, besides those that it needs */
   managerFlags?: readonly string[];
   say: (progress: string) => void;
+  signal?: AbortSignal;
 }): Promise<Cluster> {
   if (process.getuid?.() !== 0) throw new Error("a cluster of its own needs root; ATRIUM_KUBECONFIG names another one");
   const files = await binaries(programs, say);
@@ -89,7 +92,7 @@ export async function startCluster({
   const directory = mkdtempSync(join(tmpdir(), "atrium-cluster-"));
   const parts = new AsyncDisposableStack();
   try {
-    const lock = await lockMachine({ pid: process.pid, directory, bridge: network.bridge }, say);
+    const lock = await lockMachine({ pid: process.pid, directory, bridge: network.bridge }, say, signal);
     parts.defer(() => {
       // Whatever the programs have left: containers, mounts, interfaces.
       removeLeftovers({ directory, bridge: network.bridge });

@@ -24,8 +24,12 @@ const socket = "\0atrium-cluster";
  * @param say is told for whom it waits
  * @returns gives it back
  */
-export async function lockMachine(mine: Holding, say: (progress: string) => void): Promise<Disposable> {
-  for (let said = 0; ; await delay(500)) {
+export async function lockMachine(
+  mine: Holding,
+  say: (progress: string) => void,
+  signal?: AbortSignal,
+): Promise<Disposable> {
+  for (let said = 0; ; await delay(500, undefined, { signal })) {
     // Of several that find what another has left, one alone may take its place: a file cannot tell them apart.
     const server = await bound();
     const other = holder();
@@ -70,11 +74,11 @@ export function holder(): Holding | undefined {
   }
 }
 
+/** One that has ended, and whose parent does not want to know, is not. */
 export function isAlive(pid: number): boolean {
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
   }
 }

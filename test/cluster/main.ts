@@ -104,9 +104,19 @@ async function up({ zone, set }: Wishes): Promise<number> {
     stdio: ["ignore", log, log, "ipc"],
   });
   closeSync(log);
-  const interrupted = () => child.kill("SIGTERM");
+  let isInterrupted = false;
+  const interrupted = () => {
+    isInterrupted = true;
+    print("ending …\n");
+    child.kill("SIGTERM");
+  };
   process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
   const failed = await outcome(child);
+  if (isInterrupted) {
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+    print("what was started has ended\n");
+    return 130;
+  }
   if (failed !== undefined) {
     print(`${failed}\nThe log is in ${logFile}\n`);
     return 1;
@@ -137,10 +147,19 @@ async function serve({ zone, set }: Wishes): Promise<number> {
     print(`${new Date().toISOString()} ${progress}\n`);
     tell({ progress });
   };
+  let isStarted = false;
+  // Builds take minutes: they are ended, and all that has been started so far; the fault that this is to them ends the rest.
+  process.on("SIGTERM", () => undefined);
+  const interruption = new AbortController();
+  void ended.then(() => {
+    interruption.abort(new Error("interrupted"));
+    if (!isStarted) process.kill(-process.pid, "SIGTERM");
+  });
   try {
     const images = await platformImages(say);
     say("starting Kubernetes …");
-    await using cluster = await startCluster({ images, say });
+    await using cluster = await startCluster({ images, say, signal: interruption.signal });
+    isStarted = true;
     const { kubectlFile: kubectl, helmFile: helm } = cluster;
     const interrupted = ended.then(() => undefined);
     const platform = await Promise.race([installPlatform(cluster, { images, zone, set, say }), interrupted]);

@@ -105,7 +105,14 @@ function importImages(cluster: Cluster, images: PlatformImages): string {
 async function rolledOut(cluster: Tools, name: string, say: (progress: string) => void): Promise<void> {
   say(`waiting for ${name} …`);
   try {
-    cluster.kubectl("-n", namespace, "rollout", "status", `deployment/${name}`, `--timeout=${readyMs / 1_000}s`);
+    await cluster.kubectlWaits(
+      "-n",
+      namespace,
+      "rollout",
+      "status",
+      `deployment/${name}`,
+      `--timeout=${readyMs / 1_000}s`,
+    );
   } catch (cause) {
     const events = cluster.kubectl("-n", namespace, "get", "events", "--sort-by=.lastTimestamp");
     const pods = cluster.kubectl("-n", namespace, "get", "pods", "-o", "wide");

@@ -1,4 +1,7 @@
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
+import { promisify } from "node:util";
+
+const execute = promisify(execFile);
 
 /** kubectl and helm, of one cluster. */
 export interface Tools {
@@ -8,6 +11,8 @@ export interface Tools {
   readonly helmFile: string;
   /** @returns what it wrote. @throws {Error} with what it said when it failed */
   kubectl(...args: readonly string[]): string;
+  /** The same, for what takes its time: the process can do other things meanwhile, and be told to end. */
+  kubectlWaits(...args: readonly string[]): Promise<string>;
   /** server-side, as one list */
   apply(...objects: readonly object[]): void;
   helm(...args: readonly string[]): string;
@@ -20,20 +25,29 @@ export function toolsOf(
   { kubectlFile, helmFile, kubeconfig }: Pick<Tools, "kubeconfig" | "kubectlFile" | "helmFile">,
   home: string,
 ): Tools {
+  const options = {
+    encoding: "utf8",
+    timeout: runMs,
+    maxBuffer: 64 * 1024 * 1024,
+    env: { PATH: process.env.PATH, HOME: home, KUBECONFIG: kubeconfig },
+  } as const;
+  const failed = (args: readonly string[], why: string) => new Error(`${args.slice(0, 3).join(" ")}: ${why.trim()}`);
   const run = (command: string, args: readonly string[], input = "") => {
-    const { status, stdout, stderr, error } = spawnSync(command, args, {
-      input,
-      encoding: "utf8",
-      timeout: runMs,
-      maxBuffer: 64 * 1024 * 1024,
-      env: { PATH: process.env.PATH, HOME: home, KUBECONFIG: kubeconfig },
-    });
-    if (status !== 0) throw new Error(`${args.slice(0, 3).join(" ")}: ${(error?.message ?? stderr).trim()}`);
+    const { status, stdout, stderr, error } = spawnSync(command, args, { ...options, input });
+    if (status !== 0) throw failed(args, error?.message ?? stderr);
     return stdout;
   };
   return {
     ...{ kubeconfig, kubectlFile, helmFile },
     kubectl: (...args) => run(kubectlFile, args),
+    async kubectlWaits(...args) {
+      try {
+        return (await execute(kubectlFile, args, options)).stdout;
+      } catch (cause) {
+        const { stderr = "", message } = cause as { stderr?: string; message: string };
+        throw failed(args, stderr || message);
+      }
+    },
     apply(...objects) {
       const list = { apiVersion: "v1", kind: "List", items: objects };
       run(kubectlFile, ["apply", "--server-side", "-f", "-"], JSON.stringify(list));
