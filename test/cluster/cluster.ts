@@ -100,7 +100,7 @@ export async function startCluster({
     });
     removeLeftovers({ directory: join(directory, "before"), bridge: network.bridge });
     makeBridge(network);
-    return await start({ binary, directory, images, managerFlags, parts });
+    return await start({ binary, directory, images, managerFlags, parts, signal });
   } catch (error) {
     keepLogs(directory);
     await parts.disposeAsync();
@@ -115,12 +115,14 @@ async function start({
   images,
   managerFlags,
   parts,
+  signal,
 }: {
   binary: (name: string) => string;
   directory: string;
   images: Pick<PlatformImages, "pause" | "busybox">;
   managerFlags: readonly string[];
   parts: AsyncDisposableStack;
+  signal: AbortSignal | undefined;
 }): Promise<Cluster> {
   const [manager = 0, scheduler = 0, dns = 0] = await freePorts(3);
   const controlPlane = parts.use(await startControlPlane({ binary, directory, address: nodeAddress }));
@@ -140,7 +142,7 @@ async function start({
     brought.push({ image, names });
     for (const each of nodes) bring(each, image, names);
   };
-  const tools = toolsOf({ kubectlFile: binary("kubectl"), helmFile: binary("helm"), kubeconfig }, directory);
+  const tools = toolsOf({ kubectlFile: binary("kubectl"), helmFile: binary("helm"), kubeconfig }, directory, signal);
   const { kubectl, apply } = tools;
   // Pods reach the API server by the Service `kubernetes`, whose endpoints an API server of its own does not write here.
   apply({

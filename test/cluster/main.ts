@@ -143,14 +143,16 @@ function outcome(child: ChildProcess): Promise<string | undefined> {
 async function serve({ zone, set }: Wishes): Promise<number> {
   const ended = Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]);
   const tell = (message: Message) => process.connected && process.send?.(message);
+  const interruption = new AbortController();
+  /** Each part of the work says that it begins: one that is not wanted any more does not. */
   const say = (progress: string) => {
+    interruption.signal.throwIfAborted();
     print(`${new Date().toISOString()} ${progress}\n`);
     tell({ progress });
   };
   let isStarted = false;
   // Builds take minutes: they are ended, and all that has been started so far; the fault that this is to them ends the rest.
   process.on("SIGTERM", () => undefined);
-  const interruption = new AbortController();
   void ended.then(() => {
     interruption.abort(new Error("interrupted"));
     if (!isStarted) process.kill(-process.pid, "SIGTERM");
@@ -168,7 +170,7 @@ async function serve({ zone, set }: Wishes): Promise<number> {
     writePlatform({ ...platform, kubeconfig, kubectl, helm });
     tell({ ready: true });
     await ended;
-    say("ending …");
+    print("ending …\n");
     forget();
     return 0;
   } catch (error) {

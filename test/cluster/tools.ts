@@ -20,10 +20,14 @@ export interface Tools {
 
 const runMs = 300_000;
 
-/** @param home for what they keep */
+/**
+ * @param home for what they keep
+ * @param signal ends what waits
+ */
 export function toolsOf(
   { kubectlFile, helmFile, kubeconfig }: Pick<Tools, "kubeconfig" | "kubectlFile" | "helmFile">,
   home: string,
+  signal?: AbortSignal,
 ): Tools {
   const options = {
     encoding: "utf8",
@@ -42,7 +46,7 @@ export function toolsOf(
     kubectl: (...args) => run(kubectlFile, args),
     async kubectlWaits(...args) {
       try {
-        return (await execute(kubectlFile, args, options)).stdout;
+        return (await execute(kubectlFile, args, { ...options, ...(signal && { signal }) })).stdout;
       } catch (cause) {
         const { stderr = "", message } = cause as { stderr?: string; message: string };
         throw failed(args, stderr || message);
