@@ -3,7 +3,7 @@
 // (docs/decisions/0003-one-file-per-app-and-few-megabytes.md). Names inside stay as they are, so that a stack trace or a
 // CPU profile of production reads like the sources.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { build } from "esbuild";
@@ -39,10 +39,12 @@ for (const part of positionals.length > 0 ? positionals : Object.keys(parts)) aw
 async function bundle(part) {
   // Dependencies that are CommonJS ask for Node's modules with `require`, which an ES module does not have.
   const banner = 'import{createRequire}from"node:module";const require=createRequire(import.meta.url);';
-  const { metafile } = await build({
+  const { metafile, outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: [{ in: parts[part], out: part }],
-    outdir: dist,
+    // Source maps have paths from here, and names of files a hash of those: they are the same wherever the files go.
+    outdir: "dist",
+    write: false,
     bundle: true,
     platform: "node",
     target: "node24",
@@ -58,6 +60,7 @@ async function bundle(part) {
     metafile: true,
     logLevel: "warning",
   });
+  for (const { path, contents } of outputFiles) writeFileSync(join(dist, basename(path)), contents);
   const packages = new Set(Object.keys(metafile.inputs).flatMap(packageOf));
   writeFileSync(join(dist, `${part}.licenses.txt`), [...packages].sort().map(license).join("\n"));
 }
