@@ -66,7 +66,8 @@ async function run(
   });
   using _lookout = lookOut(store);
 
-  if (!plugChainLeak()) log.warn("this Node is unknown: connections of other atServers may leave memory behind");
+  if (plugChainLeak() === undefined)
+    log.warn("this Node is unknown: connections of other atServers may leave memory behind");
   const counts = new Counts();
   using relief = relieveMemory(() => counts.activity);
   const shares = divide(config.maxHeldBytes, config.maxLineBytes, () => relief.makeRoom());

@@ -16,20 +16,24 @@ interface Handle {
  * only to see whether there is one. That takes the first certificate behind the leaf out of OpenSSL's list and never
  * frees it: 4.7 KB for each connection of another atServer. The older `getPeerCertificate` copies, and leaks nothing.
  *
- * @returns whether Node's handle is as expected; otherwise nothing was changed
+ * The whole process has it then, and other users of `getPeerX509Certificate` get nothing of use.
+ *
+ * @returns takes it back; undefined when Node's handle is not as expected, and nothing was changed
  */
-export function plugChainLeak(): boolean {
+export function plugChainLeak(): (() => void) | undefined {
   const socket = new TLSSocket(new PassThrough() as never, { isServer: true });
   const handle: unknown = Reflect.get(socket, "_handle");
   socket.destroy();
   const methods = handle !== null && typeof handle === "object" ? Object.getPrototypeOf(handle) : undefined;
   const known = ["getPeerX509Certificate", "getPeerCertificate"].every((name) => typeof methods?.[name] === "function");
-  if (known) {
-    methods.getPeerX509Certificate = function (this: Handle) {
-      return this.getPeerCertificate()?.raw;
-    };
-  }
-  return known;
+  if (!known) return undefined;
+  const { getPeerX509Certificate } = methods;
+  methods.getPeerX509Certificate = function (this: Handle) {
+    return this.getPeerCertificate()?.raw;
+  };
+  return () => {
+    methods.getPeerX509Certificate = getPeerX509Certificate;
+  };
 }
 
 /** @returns undefined when it showed none, and once the connection has ended */
