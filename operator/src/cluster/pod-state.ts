@@ -75,7 +75,9 @@ export function obstacleOf(pod: Pod, now: number): Obstacle | undefined {
   const waiting = container?.state?.waiting;
   const image = ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"];
   if (image.includes(waiting?.reason ?? "")) {
-    return obstacle("ImageNotPulled", `${waiting?.message ?? waiting?.reason}; correct the image of the AtSignClass`);
+    // The kubelet says the same in two ways, in turn: what failed, and that it waits because of that.
+    const why = waiting?.message?.replace(/^Back-off pulling image "[^"]*": \w+: /, "") ?? waiting?.reason;
+    return obstacle("ImageNotPulled", `${why}; correct the image of the AtSignClass`);
   }
   const creation = ["CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreStartHookError"];
   if (creation.includes(waiting?.reason ?? "")) {

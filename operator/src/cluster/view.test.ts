@@ -122,7 +122,18 @@ const provisioned = (reason: string, status: "True" | "False", message: string):
 describe("in the way is", () => {
   test.each<[string, Parameters<typeof view>[0], string | undefined, RegExp]>([
     ["nothing", {}, undefined, /^$/],
-    ["an image", { pod: waiting("ErrImagePull", "no such host") }, "ImageNotPulled", /no such host; correct the image/],
+    [
+      "an image",
+      { pod: waiting("ErrImagePull", "no such host") },
+      "ImageNotPulled",
+      /^no such host; correct the image/,
+    ],
+    [
+      "an image, in the kubelet's other words",
+      { pod: waiting("ImagePullBackOff", 'Back-off pulling image "a/b:1": ErrImagePull: no such host') },
+      "ImageNotPulled",
+      /^no such host; correct the image/,
+    ],
     ["a container", { pod: waiting("CreateContainerError", "no user") }, "ContainerNotCreated", /no user/],
     ["no node", { pod: unscheduled("0/3 nodes are available", 6_000) }, "Unschedulable", /0\/3 .*; add nodes/],
     ["nothing, if no node has it a moment ago", { pod: unscheduled("0/3 nodes", 1_000) }, undefined, /^$/],
