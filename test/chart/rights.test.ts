@@ -111,6 +111,24 @@ test.each([
   expect(JSON.parse(labels)).toHaveProperty([`rbac.authorization.k8s.io/aggregate-to-${what}`], "true");
 });
 
+test("the operator's lease is renewed at the level of leader elections, and nothing else of it is", async () => {
+  const flows = JSON.parse(await server.runWell("kubectl", ["get", "flowschemas", "-o", "json"])).items as {
+    metadata: { name: string; uid: string };
+    status?: { conditions?: { type: string; status: string }[] };
+  }[];
+  const ours = flows.find(({ metadata }) => metadata.name === "atrium-operator-lease");
+  expect(ours?.status?.conditions).not.toContainEqual(expect.objectContaining({ type: "Dangling", status: "True" }));
+  const flowOf = async (path: string) => {
+    const as = ["--as=system:serviceaccount:atrium-system:atrium-operator", "--as-group=system:serviceaccounts"];
+    const { errors } = await server.run("kubectl", ["-v=8", "get", "--raw", path, ...as]);
+    const uid = /X-Kubernetes-Pf-Flowschema-Uid: (\S+)/i.exec(errors)?.[1];
+    return flows.find(({ metadata }) => metadata.uid === uid)?.metadata.name;
+  };
+  const of = `namespaces/${releaseNamespace}`;
+  expect(await flowOf(`/apis/coordination.k8s.io/v1/${of}/leases/atrium-operator`)).toBe("atrium-operator-lease");
+  expect(await flowOf(`/api/v1/${of}/secrets/atrium-platform-ca`)).toBe("service-accounts");
+});
+
 test("no pod but the operator's has a token", async () => {
   const workloads = ["get", "deployments,statefulsets", "-o", "json"];
   const { items } = JSON.parse(await server.runWell("kubectl", workloads));
