@@ -22,8 +22,13 @@ describe("the guide", () => {
   test("has commands for every step, to be run on a cluster", () => {
     expect([...tests].sort()).toEqual([
       "certificates",
+      "directory",
+      "everything",
       "install",
+      "own",
       "quickstart",
+      "rollback",
+      "root",
       "tenants",
       "troubleshooting",
       "uninstall",

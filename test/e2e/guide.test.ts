@@ -1,14 +1,14 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { Client, ClientError, keyFileOf, parseAtSign, readKeyFile, readPlatform } from "@atrium/sdk";
+import { keyFileOf, parseAtSign, readKeyFile, readPlatform } from "@atrium/sdk";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { scriptOf } from "../chart/guide.ts";
 import { type Cluster, nodeAddress, startCluster } from "../cluster/cluster.ts";
 import { type PlatformImages, platformImages } from "../cluster/images.ts";
+import { startCaller, startWriter } from "./steady-clients.ts";
 
 /**
  * Every command of the guide, as it stands there, in a cluster that has nothing in it: images have the names that the chart
@@ -115,7 +115,23 @@ test("tenants", async () => {
 }, 300_000);
 
 test("certificates", async () => {
+  await run(scriptOf("root"));
   expect(await run(scriptOf("certificates"))).toMatch(/Permitted:\n\s+DNS:at\.example\.org/);
+}, 300_000);
+
+test("certificates: one of one's own for the directory, shown to who asks for its name, and to nobody else", async () => {
+  await run(`set -euo pipefail
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout privkey.pem -out fullchain.pem \\
+  -subj "/CN=public" -addext "subjectAltName=DNS:directory.example.org"`);
+  await run(scriptOf("directory"));
+  const asked = (name: string) => `openssl s_client -connect ${nodeAddress}:64 -servername ${name}`;
+  const shown = (name: string) => run(`${asked(name)} </dev/null 2>/dev/null | openssl x509 -noout -subject`);
+  // Until every node has learnt that the replicas before are ending, they are asked too.
+  const deadline = AbortSignal.timeout(30_000);
+  for (let seen = ""; seen !== "subject=CN = public\n"; deadline.throwIfAborted()) {
+    seen = await shown("directory.example.org");
+  }
+  expect(await shown("directory.atrium.internal")).not.toContain("public");
 }, 300_000);
 
 test("troubleshooting", async () => {
@@ -139,46 +155,6 @@ test("upgrade, after which nothing but what changed was restarted and Atsigns se
   expect(await run(read)).toBe("Al\n");
 }, 400_000);
 
-/** Writes again and again, as an owner whose client comes back; until it is disposed of. */
-async function startWriter() {
-  const atSign = parseAtSign("@alice");
-  const platform = readPlatform(platformFile);
-  const keys = await readKeyFile(atSign, keyFileOf(atSign, scratch));
-  const open = () => Client.open({ atSign, platform, keys, timeoutMs: 5_000 });
-  const seen = { acknowledged: -1, longestGapMs: 0 };
-  let over = false;
-  const writing = (async () => {
-    let lastMs = performance.now();
-    for (let number = 0; !over; ) {
-      try {
-        await using alice = await open();
-        for (; !over; number++) {
-          await alice.put("counter.demo", String(number));
-          seen.acknowledged = number;
-          seen.longestGapMs = Math.max(seen.longestGapMs, performance.now() - lastMs);
-          lastMs = performance.now();
-        }
-      } catch (error) {
-        if (!(error instanceof ClientError)) throw error;
-        number++;
-        await delay(100);
-      }
-    }
-  })();
-  return {
-    seen,
-    /** After another one was acknowledged: a gap counts when it is over. @returns what is stored */
-    async end(): Promise<number> {
-      const deadline = AbortSignal.timeout(60_000);
-      for (const before = seen.acknowledged; seen.acknowledged === before; await delay(20)) deadline.throwIfAborted();
-      over = true;
-      await writing;
-      await using alice = await open();
-      return Number((await alice.get("counter.demo")).value);
-    },
-  };
-}
-
 test("uninstall, which leaves all that belongs to tenants, and install again without what was in Redis", async () => {
   const volume = dataOf("alice");
   const pod = cluster.kubectl("get", "pod", "alice-atserver", "-o", "jsonpath={.metadata.uid}");
@@ -195,20 +171,110 @@ test("uninstall, which leaves all that belongs to tenants, and install again wit
   expect(cluster.kubectl("get", "pod", "alice-atserver", "-o", "jsonpath={.metadata.uid}")).toBe(pod);
 }, 400_000);
 
-test("an upgrade to other images, while an Atsign is written to", async () => {
-  importAs("0.2.0");
-  const writer = await startWriter();
-  await run(`set -euo pipefail
-helm upgrade atrium ./helm/atrium -n atrium-system --reset-then-reuse-values --set images.tag=0.2.0
-kubectl -n atrium-system rollout status deployment --timeout=5m
-image=registry.atrium.dev/atrium-atserver:0.2.0
-until kubectl get pod alice-atserver -o jsonpath='{.spec.containers[0].image}' | grep -qx $image; do sleep 0.2; done
-kubectl wait atsign alice --for=condition=Ready --timeout=2m`);
+/** A version before this one: other images, another definition of AtSign, other defaults. @returns its chart */
+function chartBefore(): string {
+  const chart = join(scratch, "before");
+  cpSync(join(root, "helm/atrium"), chart, { recursive: true });
+  change(join(chart, "Chart.yaml"), /ersion: 0\.1\.0/g, "ersion: 0.0.9");
+  change(join(chart, "templates/crds.yaml"), /^ +shortNames:\n +- ats\n/m, "");
+  change(join(chart, "values.yaml"), /drainSeconds: 20/, "drainSeconds: 15");
+  change(join(chart, "templates/_pods.tpl"), /enableServiceLinks: false/, "enableServiceLinks: true");
+  return chart;
+}
+
+function change(file: string, what: RegExp, to: string): void {
+  const before = readFileSync(file, "utf8");
+  const after = before.replace(what, to);
+  if (after === before) throw new Error(`${file} has no ${what}`);
+  writeFileSync(file, after);
+}
+
+/** Once the atServer of @alice is of that version. */
+const replaced = (version: string) => `set -euo pipefail
+for try in $(seq 600); do
+  image=$(kubectl get pod alice-atserver -o jsonpath='{.spec.containers[0].image}' --ignore-not-found)
+  if [ "$image" = registry.atrium.dev/atrium-atserver:${version} ]; then break; fi
+  sleep 0.2
+done
+[ "$image" = registry.atrium.dev/atrium-atserver:${version} ]
+kubectl wait atsign alice --for=condition=Ready --timeout=2m`;
+
+/** With a class that names its image, the atServer stays what it is: what fails for it is the platform's fault. */
+const still = `set -euo pipefail
+kubectl apply -f - <<EOF
+apiVersion: atrium.dev/v1alpha1
+kind: AtSignClass
+metadata: { name: still }
+spec: { image: "registry.atrium.dev/atrium-atserver:0.1.0" }
+EOF
+kubectl apply -f - <<EOF
+apiVersion: atrium.dev/v1alpha1
+kind: AtSign
+metadata: { name: bob, namespace: default }
+spec: { atSign: "@bob", className: still }
+EOF
+kubectl wait atsign bob --for=condition=Ready --timeout=2m
+npm run at -- activate @bob --secret "$(kubectl get secret bob-activation -o jsonpath='{.data.secret}' | base64 -d)"`;
+
+/** While one client writes to @alice all the time, and others come to @bob, one after the other. */
+async function whileClientsCome(what: string, script: string, version: string): Promise<void> {
+  const ofOwner = async (name: string) => {
+    const atSign = parseAtSign(name);
+    return {
+      atSign,
+      platform: readPlatform(platformFile),
+      keys: await readKeyFile(atSign, keyFileOf(atSign, scratch)),
+    };
+  };
+  const bob = () => cluster.kubectl("get", "pod", "bob-atserver", "-o", "jsonpath={.metadata.uid}");
+  const before = bob();
+  await using writer = startWriter(await ofOwner("@alice"));
+  await using caller = startCaller(await ofOwner("@bob"));
+  await run(script);
+  await run(replaced(version));
   const stored = await writer.end();
+  await caller[Symbol.asyncDispose]();
   const { seen } = writer;
-  process.stderr.write(`upgrade: longest time without a write ${Math.round(seen.longestGapMs)} ms\n`);
+  const { calls, attempts, slowestMs, failures } = caller.seen;
+  process.stderr.write(
+    `${what}: ${seen.acknowledged} writes, at most ${Math.round(seen.longestGapMs)} ms without one; ` +
+      `${calls} calls in ${attempts} attempts, the slowest ${Math.round(slowestMs)} ms\n`,
+  );
   // The last one may have been stored without its answer having come.
   expect(stored).toBeGreaterThanOrEqual(seen.acknowledged);
   expect(seen.acknowledged).toBeGreaterThan(50);
   expect(seen.longestGapMs).toBeLessThan(15_000);
+  expect(failures).toEqual([]);
+  expect(calls).toBeGreaterThan(10);
+  expect(bob()).toBe(before);
+}
+
+test("upgrade from a version before, while clients write and come: no write is lost, and nobody is refused", async () => {
+  importAs("0.0.9");
+  await run(still);
+  await run(`set -euo pipefail
+helm upgrade atrium ${chartBefore()} -n atrium-system --reset-then-reuse-values
+kubectl -n atrium-system rollout status deployment --timeout=5m`);
+  await run(replaced("0.0.9"));
+  const shortNames = () =>
+    cluster.kubectl("get", "crd", "atsigns.atrium.dev", "-o", "jsonpath={.spec.names.shortNames}");
+  expect(shortNames()).toBe("");
+  await whileClientsCome("upgrade", scriptOf("upgrade"), "0.1.0");
+  expect(shortNames()).toBe('["ats"]');
+}, 400_000);
+
+test("and back again", async () => {
+  await whileClientsCome("rollback", scriptOf("rollback"), "0.0.9");
+  expect(await run("helm -n atrium-system list")).toContain("atrium-0.0.9");
+}, 400_000);
+
+test("everything is taken away, data too, and a CA of one's own is there before the next installation", async () => {
+  await run(scriptOf("everything"));
+  expect(cluster.kubectl("get", "pods,pvc", "-A", "-l", "atrium.dev/atsign", "-o", "name")).toBe("");
+  expect(cluster.kubectl("get", "crd,ns", "-o", "name")).not.toContain("atrium");
+  await run(scriptOf("root"));
+  await run(scriptOf("own"));
+  await run(scriptOf("install"));
+  const [shown, own] = ["atrium-ca.pem", "root.crt"].map((file) => readFileSync(join(checkout, file), "utf8").trim());
+  expect(shown).toBe(own);
 }, 400_000);
