@@ -2,7 +2,8 @@
  * `npm test [-- PATTERN …]`: gets what the tests need beyond npm, runs `npm run check` and then every test, and ends with
  * one line, `N passed, N failed, N skipped`. With patterns, only the test files whose paths match, without the check.
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -22,30 +23,36 @@ interface JestReport {
   testResults: { name: string; assertionResults: { status: string; fullName: string }[] }[];
 }
 
-/** As in jest.config.js, since the argument takes its place. A cluster takes the machine for itself: its tests come last, one after the other. */
+/**
+ * As in jest.config.js, since the argument takes its place. There is one cluster on a machine: its tests run one after the
+ * other. They wait for most of their time, so all others run beside them.
+ */
 const neverTests = ["/node_modules/", "/dist/", "/\\.atrium/"];
 const clusterTests = "/test/e2e/(?:cluster/|guide\\.)";
 
 /** @returns a report of each of the two parts; undefined for one that left none */
-function runTests(patterns: readonly string[]): (JestReport | undefined)[] {
+function runTests(patterns: readonly string[]): Promise<(JestReport | undefined)[]> {
   const without = (pattern: string) => [...neverTests, pattern].map((each) => `--testPathIgnorePatterns=${each}`);
-  return [
+  return Promise.all([
     runJest([...patterns, ...without(clusterTests)]),
     runJest([...patterns, ...without(`^(?!.*${clusterTests})`), "--runInBand"]),
-  ];
+  ]);
 }
 
-function runJest(args: readonly string[]): JestReport | undefined {
+async function runJest(args: readonly string[]): Promise<JestReport | undefined> {
   const directory = mkdtempSync(join(tmpdir(), "atrium-test-"));
   try {
     const report = join(directory, "report.json");
     const jest = join(root, "node_modules/jest/bin/jest.js");
     const flags = ["--experimental-vm-modules", "--disable-warning=ExperimentalWarning"];
-    spawnSync(process.execPath, [...flags, jest, "--json", `--outputFile=${report}`, "--passWithNoTests", ...args], {
+    const output = ["--json", `--outputFile=${report}`, "--passWithNoTests"];
+    const child = spawn(process.execPath, [...flags, jest, ...output, ...args], {
       cwd: root,
-      // jest repeats its report on standard output; people read the reporter's lines on standard error.
-      stdio: ["ignore", "ignore", "inherit"],
+      // jest repeats its report on standard output; people read the reporter's lines on standard error. Two cannot share a terminal.
+      stdio: ["ignore", "ignore", "pipe"],
     });
+    child.stderr.pipe(process.stderr, { end: false });
+    await once(child, "close");
     return JSON.parse(readFileSync(report, "utf8"));
   } catch (error) {
     process.stderr.write(`jest left no report: ${error instanceof Error ? error.message : error}\n`);
@@ -85,7 +92,7 @@ CI=true                  a skipped test is a failure
   installPrerequisites();
   await prepareCluster();
   const checked = patterns.length === 0 ? check() : { failed: [], all: [] };
-  const reports = runTests(patterns);
+  const reports = await runTests(patterns);
   const skipped = reports.flatMap((report) => (report === undefined ? [] : skippedTests(report)));
 
   for (const step of checked.failed) process.stdout.write(`FAILED npm run check: ${step}\n`);

@@ -23,7 +23,6 @@ export const clusterPackages: Readonly<Record<string, string>> = {
   buildah: "buildah",
   nft: "nftables",
   conntrack: "conntrack",
-  busybox: "busybox-static",
   "redis-server": "redis-server",
   "/usr/lib/cni/bridge": "containernetworking-plugins",
   ip: "iproute2",
@@ -43,11 +42,6 @@ const modules: readonly Module[] = [
   { folder: "helm", package: "helm.sh/helm/v3/cmd/helm", names: ["helm"] },
   { folder: "coredns", package: "github.com/coredns/coredns", names: ["coredns"] },
   { folder: "kwok", package: "sigs.k8s.io/kwok/cmd/kwok", names: ["kwok"] },
-  {
-    folder: "local-path-provisioner",
-    package: "github.com/rancher/local-path-provisioner",
-    names: ["local-path-provisioner"],
-  },
   { folder: "pause", package: ".", names: ["pause"] },
 ];
 

@@ -42,7 +42,7 @@ const keptLogs = 5;
 
 const programs = [
   ...["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"],
-  ...["helm", "coredns", "local-path-provisioner"],
+  ...["helm", "coredns"],
 ] as const;
 
 /** A Kubernetes on this machine, made of its true parts: with one node, or more. */
@@ -80,7 +80,7 @@ export async function startCluster({
   say,
   signal,
 }: {
-  images: Pick<PlatformImages, "pause" | "busybox">;
+  images: Pick<PlatformImages, "pause">;
   /** of kube-controller-manager, besides those that it needs */
   managerFlags?: readonly string[];
   say: (progress: string) => void;
@@ -119,7 +119,7 @@ async function start({
 }: {
   binary: (name: string) => string;
   directory: string;
-  images: Pick<PlatformImages, "pause" | "busybox">;
+  images: Pick<PlatformImages, "pause">;
   managerFlags: readonly string[];
   parts: AsyncDisposableStack;
   signal: AbortSignal | undefined;
@@ -163,7 +163,6 @@ async function start({
   });
   parts.use(await startContainerd(node));
   importImage(images.pause);
-  importImage(images.busybox);
   const manage = (name: string, port: number, ...more: readonly string[]) =>
     startProgram({
       command: binary(name),
@@ -188,7 +187,7 @@ async function start({
   parts.defer(() => kubelet.stop());
   parts.use(await startProxy(node));
   parts.use(await startDns({ binary, directory, kubeconfig, healthPort: dns }));
-  parts.use(await startProvisioner({ binary, directory, kubeconfig, helperImage: images.busybox.name, apply }));
+  parts.use(await startProvisioner({ directory, kubeconfig, apply }));
   kubectl("wait", "node", nodeName, "--for=condition=Ready", "--timeout=60s");
   // Pods cannot be made in a namespace before it has its account.
   kubectl("wait", "serviceaccount/default", "--for=create", "--timeout=60s");

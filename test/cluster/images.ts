@@ -38,7 +38,7 @@ const parts = {
   "atrium-gateway": "gateway",
 } as const;
 
-export type PlatformImages = Readonly<Record<keyof typeof parts | "pause" | "busybox" | "redis", Image>>;
+export type PlatformImages = Readonly<Record<keyof typeof parts | "pause" | "redis", Image>>;
 
 const keptArchives = 3;
 /** From the making of an archive to its last use in the same run. */
@@ -61,12 +61,6 @@ export async function platformImages(say: (progress: string) => void): Promise<P
     return {
       ...(Object.fromEntries(ofParts) as Record<keyof typeof parts, Image>),
       pause: image("pause", { [pause]: "/pause" }, 'ENTRYPOINT ["/pause"]', say),
-      busybox: image(
-        "busybox",
-        { [program("busybox")]: "/bin/busybox" },
-        'RUN ["/bin/busybox", "--install", "-s", "/bin"]\nCMD ["/bin/sh"]',
-        say,
-      ),
       redis: image("redis", { ...withLibraries(program("redis-server")), ...users() }, "USER 65532:65532", say),
     };
   } finally {
@@ -213,7 +207,7 @@ function program(name: string): string {
     const file = join(directory, name);
     if (existsSync(file)) return file;
   }
-  throw new Error(`${name} is not installed (Debian: ${name === "busybox" ? "busybox-static" : name})`);
+  throw new Error(`${name} is not installed (Debian: ${name})`);
 }
 
 function run(command: string, args: readonly string[], { cwd = root }: { cwd?: string } = {}): string {

@@ -236,9 +236,9 @@ describe("a controller", () => {
     await stirring;
     await copying.settled();
     expect(copying.writes.length).toBeGreaterThan(40);
-    // Too much to do; what was seen was old; an API server that has just begun knows nobody's rights yet.
     const statuses = copying.errors.filter((error) => error instanceof ApiError).map(({ status }) => status);
-    expect([403, 409, 410, 429, 500, 503]).toEqual(expect.arrayContaining([...new Set(statuses)]));
+    // Too much to do; what was seen was old; an API server that has just begun knows nobody's rights yet; or it is itself in trouble.
+    expect(statuses.filter((status) => status < 500 && ![403, 409, 410, 429].includes(status))).toEqual([]);
     expect(statuses).toContain(429);
     const before = copying.writes.length;
     for (const key of copying.copies.keys()) copying.controller.add(splitKey(key).name);

@@ -5,8 +5,7 @@ import { Redis } from "ioredis";
 import { namespace as system } from "../../cluster/platform.ts";
 import { eventually, Hosting, manifest } from "./hosted.ts";
 
-/** Also seen with two minutes; most of what can go wrong does at once. */
-const outageMs = 30_000;
+const outageMs = 120_000;
 
 let hosting: Hosting;
 
@@ -132,23 +131,6 @@ describe("what is acknowledged stays, and what runs goes on", () => {
     await allMade("killed", all);
   }, 240_000);
 
-  test("while the API server is away: connections go on, and new ones come", async () => {
-    await using before = await hosting.client("@alice");
-    await hosting.cluster.controlPlane.apiServer.stop();
-    try {
-      await before.put("away.demo", "1");
-      const deadline = performance.now() + outageMs;
-      while (performance.now() < deadline) {
-        await using after = await hosting.client("@bob");
-        await after.put("away.demo", "1");
-        await delay(1_000);
-      }
-    } finally {
-      await hosting.cluster.controlPlane.restartApiServer();
-    }
-    await hosting.until("customer", "@alice", "Ready", "Serving");
-  }, 120_000);
-
   test("when all operators are killed while thirty Atsigns are made in five namespaces", async () => {
     const namespaces = [1, 2, 3, 4, 5].map((number) => `tenant-${number}`);
     for (const name of namespaces) hosting.namespace(name);
@@ -173,6 +155,24 @@ describe("what is acknowledged stays, and what runs goes on", () => {
     const kept = volumes.items.filter(({ spec }) => spec.claimRef?.namespace === "tenant-1");
     expect(kept.map(({ status }) => status.phase)).toEqual(Array.from({ length: 6 }, () => "Released"));
   }, 180_000);
+
+  // Last: Kubernetes' own controllers need a minute and more until they watch again.
+  test("while the API server is away: connections go on, and new ones come", async () => {
+    await using before = await hosting.client("@alice");
+    await hosting.cluster.controlPlane.apiServer.stop();
+    try {
+      await before.put("away.demo", "1");
+      const deadline = performance.now() + outageMs;
+      while (performance.now() < deadline) {
+        await using after = await hosting.client("@bob");
+        await after.put("away.demo", "1");
+        await delay(1_000);
+      }
+    } finally {
+      await hosting.cluster.controlPlane.restartApiServer();
+    }
+    await hosting.until("customer", "@alice", "Ready", "Serving");
+  }, 240_000);
 });
 
 /** @returns once some of the Atsigns are begun, and others are not */

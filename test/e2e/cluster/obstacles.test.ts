@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { nodeName } from "../../cluster/cluster.ts";
+import { provisionerName } from "../../cluster/volumes.ts";
 import { type AtSignObject, conditionOf, eventually, Hosting } from "./hosted.ts";
 
 /*
@@ -60,8 +61,8 @@ describe("an atServer that cannot be started", () => {
     expect(messageOf(seen, "Ready")).toMatch(/see kubectl describe pvc, and correct storage of the AtSignClass/);
     hosting.cluster.apply({
       ...{ apiVersion: "storage.k8s.io/v1", kind: "StorageClass", volumeBindingMode: "WaitForFirstConsumer" },
-      metadata: { name: "nowhere", annotations: { defaultVolumeType: "local" } },
-      provisioner: "rancher.io/local-path",
+      metadata: { name: "nowhere" },
+      provisioner: provisionerName,
     });
     const healed = await hosting.until(namespace, "@nostorage", "Ready", "Serving");
     expect(messageOf(healed, "Degraded")).toBe("");
@@ -71,7 +72,7 @@ describe("an atServer that cannot be started", () => {
     applyClass("wrong-storage", { storage: { storageClassName: "never-there" } });
     hosting.apply(namespace, "@wrongstorage", { className: "wrong-storage" });
     await hosting.until(namespace, "@wrongstorage", "Provisioned", "VolumePending");
-    applyClass("wrong-storage", { storage: { storageClassName: "local-path" } });
+    applyClass("wrong-storage", { storage: { storageClassName: "directory" } });
     await hosting.until(namespace, "@wrongstorage", "Ready", "Serving");
   }, 120_000);
 
