@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { nodeName } from "../../cluster/cluster.ts";
@@ -102,6 +103,21 @@ async function startsOf(atSign: string, count: number): Promise<number[]> {
   return [...epochs];
 }
 
+/** Lowers the limit of the container that a process runs in to what it takes now and so much more. */
+function leaveMemory(pid: number, bytes: number): void {
+  const groups = readFileSync(`/proc/${pid}/cgroup`, "utf8");
+  const [, former] = /^\d+:memory:(.*)$/m.exec(groups) ?? [];
+  const [, unified] = /^0::(.*)$/m.exec(groups) ?? [];
+  const files =
+    former === undefined
+      ? { taken: `/sys/fs/cgroup${unified}/memory.current`, limit: `/sys/fs/cgroup${unified}/memory.max` }
+      : {
+          taken: `/sys/fs/cgroup/memory${former}/memory.usage_in_bytes`,
+          limit: `/sys/fs/cgroup/memory${former}/memory.limit_in_bytes`,
+        };
+  writeFileSync(files.limit, String(Number(readFileSync(files.taken, "utf8")) + bytes));
+}
+
 describe("an atServer that is sent away", () => {
   beforeAll(async () => {
     hosting.apply(namespace, "@alice");
@@ -127,6 +143,29 @@ describe("an atServer that is sent away", () => {
     const before = await hosting.until(namespace, "@alice", "Ready", "Serving");
     hosting.evict(namespace, "alice-atserver");
     await servedByAnother(before);
+  }, 120_000);
+
+  test("because it needs more memory than it may have while it runs: it is back with all that it had, and it is told", async () => {
+    const { status } = await hosting.until(namespace, "@alice", "Ready", "Serving");
+    const [running = 0] = hosting.cluster.processes((env) => env.includes(`ATSERVER_EPOCH=${status?.epoch}`));
+    leaveMemory(running, 4 * 1024 * 1024);
+    await using writer = await hosting.client("@alice");
+    const fill = Array.from({ length: 64 }, (_none, number) =>
+      writer.put(`fill-${number}.demo`, "m".repeat(1_000_000)),
+    );
+    expect((await Promise.allSettled(fill)).map(({ status }) => status)).toContain("rejected");
+    const isTold = (seen: AtSignObject) => isServing(seen) && conditionOf(seen, "Degraded")?.reason === "OutOfMemory";
+    const seen = await hosting.untilSeen(
+      namespace,
+      "@alice",
+      isTold,
+      "served again, and told to have been out of memory",
+    );
+    expect(messageOf(seen, "Degraded")).toMatch(
+      /limit of 128Mi .*; raise resources\.limits\.memory of the AtSignClass/,
+    );
+    await using alice = await hosting.client("@alice");
+    expect((await alice.get("phone.demo")).value).toBe("+1 555 0100");
   }, 120_000);
 
   test("because its node is drained, which needs no force: it waits, says so, and comes back", async () => {
