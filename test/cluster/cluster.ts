@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFile, execFileSync, spawnSync } from "node:child_process";
 import {
   cpSync,
   existsSync,
@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { binaries, cacheDirectory } from "./binaries.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import type { Image, PlatformImages } from "./images.ts";
@@ -30,6 +31,8 @@ import { freePorts } from "./ports.ts";
 import { type Program, startProgram } from "./program.ts";
 import { type Tools, toolsOf } from "./tools.ts";
 import { startProvisioner } from "./volumes.ts";
+
+const execute = promisify(execFile);
 
 const network = { bridge: "atrium0", prefix: "10.213" } as const;
 /** Of the machine on the bridge: API server, DNS and the node itself are there. */
@@ -51,11 +54,11 @@ export interface Cluster extends Tools, AsyncDisposable {
   readonly directory: string;
   readonly controlPlane: ControlPlane;
   readonly kubelet: Program;
-  /** @param names that it gets besides its own */
-  importImage(image: Image, ...names: readonly string[]): void;
+  /** Gives an image of this cluster another name. */
+  tagImage(image: Image, name: string): void;
   restartKubelet(): Promise<void>;
   /**
-   * Another node, with a containerd and a kubelet of its own, and all images that were brought in so far.
+   * Another node, with a containerd and a kubelet of its own, and the same images.
    *
    * @param number from 2 on; its name is `node-NUMBER`
    * @returns its kubelet
@@ -70,6 +73,7 @@ export interface Cluster extends Tools, AsyncDisposable {
 /**
  * Starts a cluster, some seconds once everything is built, and waits until its node is ready. It needs Linux and root.
  *
+ * @param images that its nodes have from the start
  * @param say is told what takes long
  * @param signal ends the waiting for another cluster's end
  * @throws {Error} that says what is missing, or the end of a log
@@ -80,7 +84,7 @@ export async function startCluster({
   say,
   signal,
 }: {
-  images: Pick<PlatformImages, "pause">;
+  images: PlatformImages;
   /** of kube-controller-manager, besides those that it needs */
   managerFlags?: readonly string[];
   say: (progress: string) => void;
@@ -119,29 +123,21 @@ async function start({
 }: {
   binary: (name: string) => string;
   directory: string;
-  images: Pick<PlatformImages, "pause">;
+  images: PlatformImages;
   managerFlags: readonly string[];
   parts: AsyncDisposableStack;
   signal: AbortSignal | undefined;
 }): Promise<Cluster> {
   const [manager = 0, scheduler = 0, dns = 0] = await freePorts(3);
-  const controlPlane = parts.use(await startControlPlane({ binary, directory, address: nodeAddress }));
-  const { kubeconfig } = controlPlane;
+  const kubeconfig = join(directory, "kubeconfig");
   const node = await nodeOptions(1);
-  const brought: { image: Image; names: readonly string[] }[] = [];
-  const bring = ({ directory: of }: NodeOptions, { name, archive }: Image, names: readonly string[]) => {
-    const ctr = (...args: readonly string[]) =>
-      execFileSync("ctr", ["-a", join(of, "containerd.sock"), "-n", "k8s.io", ...args], {
-        stdio: ["ignore", "ignore", "inherit"],
-      });
-    ctr("image", "import", archive);
-    for (const each of names) ctr("image", "tag", "--force", name, each);
-  };
   const nodes = [node];
-  const importImage = (image: Image, ...names: readonly string[]) => {
-    brought.push({ image, names });
-    for (const each of nodes) bring(each, image, names);
-  };
+  const tags: { name: string; of: string }[] = [];
+  parts.use(await startContainerd(node));
+  const importing = importImages(node, images);
+  // It is awaited below; the control plane may fail before.
+  importing.catch(() => undefined);
+  const controlPlane = parts.use(await startControlPlane({ binary, directory, address: nodeAddress }));
   const tools = toolsOf({ kubectlFile: binary("kubectl"), helmFile: binary("helm"), kubeconfig }, directory, signal);
   const { kubectl, apply } = tools;
   // Pods reach the API server by the Service `kubernetes`, whose endpoints an API server of its own does not write here.
@@ -161,8 +157,6 @@ async function start({
     roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "system:kubelet-api-admin" },
     subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: "Atrium test" }],
   });
-  parts.use(await startContainerd(node));
-  importImage(images.pause);
   const manage = (name: string, port: number, ...more: readonly string[]) =>
     startProgram({
       command: binary(name),
@@ -183,6 +177,7 @@ async function start({
     ),
   );
   parts.use(await manage("kube-scheduler", scheduler));
+  await importing;
   let kubelet = await startKubelet(node);
   parts.defer(() => kubelet.stop());
   parts.use(await startProxy(node));
@@ -192,7 +187,11 @@ async function start({
   // Pods cannot be made in a namespace before it has its account.
   kubectl("wait", "serviceaccount/default", "--for=create", "--timeout=60s");
   return {
-    ...{ ...tools, directory, controlPlane, importImage },
+    ...{ ...tools, directory, controlPlane },
+    tagImage({ name: of }, name) {
+      tags.push({ name, of });
+      for (const each of nodes) tag(each, { name, of });
+    },
     get kubelet() {
       return kubelet;
     },
@@ -206,7 +205,8 @@ async function start({
       mkdirSync(added.directory);
       addAddress(network, added.address);
       parts.use(await startContainerd(added));
-      for (const { image, names } of brought) bring(added, image, names);
+      await importImages(added, images);
+      for (const each of tags) tag(added, each);
       nodes.push(added);
       const started = parts.use(await startKubelet(added));
       kubectl("wait", `node/${added.name}`, "--for=create", "--timeout=60s");
@@ -241,6 +241,19 @@ async function start({
       ports: { kubelet, kubeletHealth, proxyHealth, proxyMetrics },
     };
   }
+}
+
+async function importImages(node: NodeOptions, images: PlatformImages): Promise<void> {
+  for (const { archive } of Object.values(images)) await execute(...ctr(node, "image", "import", archive));
+}
+
+function tag(node: NodeOptions, { name, of }: { name: string; of: string }): void {
+  execFileSync(...ctr(node, "image", "tag", "--force", of, name), { stdio: ["ignore", "ignore", "inherit"] });
+}
+
+/** @returns the command that does this in a node's containerd */
+function ctr({ directory }: NodeOptions, ...args: readonly string[]): [string, string[]] {
+  return ["ctr", ["-a", join(directory, "containerd.sock"), "-n", "k8s.io", ...args]];
 }
 
 function processesWith(test: (environment: readonly string[]) => boolean): number[] {

@@ -36,7 +36,8 @@ const directoryHost = "directory.atrium.internal";
 /** As a load balancer would do it: both Services are reached at the address of the node. */
 const outside = { service: { type: "ClusterIP", externalIPs: [nodeAddress] } } as const;
 
-/** Brings the images into the cluster and installs the chart, or upgrades what is installed.
+/**
+ * Installs the chart with the images that the cluster has, or upgrades what is installed.
  *
  * @returns once everything answers
  * @throws {Error} that says what did not become ready, with its events
@@ -45,8 +46,7 @@ export async function installPlatform(
   cluster: Cluster,
   { images, zone, values = {}, set = [], say }: Options,
 ): Promise<InstalledPlatform> {
-  say("bringing the images into the cluster …");
-  const tag = importImages(cluster, images);
+  const tag = tagImages(cluster, images);
   const all = {
     images: { registry, tag, redis: images.redis.name, pullPolicy: "IfNotPresent" },
     gateway: outside,
@@ -91,14 +91,12 @@ export function uninstallChart(tools: Tools): void {
 }
 
 /** Under one tag, as a release has it. @returns the tag */
-function importImages(cluster: Cluster, images: PlatformImages): string {
-  const { redis, ...all } = images;
-  const ofPlatform = Object.entries(all).filter(([name]) => name.startsWith("atrium-"));
+function tagImages(cluster: Cluster, images: PlatformImages): string {
+  const ofPlatform = Object.entries(images).filter(([name]) => name.startsWith("atrium-"));
   const hash = createHash("sha256");
   for (const [, { name }] of ofPlatform) hash.update(name);
   const tag = hash.digest("hex").slice(0, 12);
-  for (const [name, image] of ofPlatform) cluster.importImage(image, `${registry}/${name}:${tag}`);
-  cluster.importImage(redis);
+  for (const [name, image] of ofPlatform) cluster.tagImage(image, `${registry}/${name}:${tag}`);
   return tag;
 }
 

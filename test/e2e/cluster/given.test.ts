@@ -20,9 +20,8 @@ beforeAll(async () => {
   const images = await platformImages(say);
   cluster = await startCluster({ images, say });
   for (const name of ["atrium-atserver", "atrium-operator", "atrium-directory", "atrium-gateway"] as const) {
-    cluster.importImage(images[name], `${registry}/${name}:v7`);
+    cluster.tagImage(images[name], `${registry}/${name}:v7`);
   }
-  cluster.importImage(images.redis);
   set = [`images.registry=${registry}`, "images.tag=v7", `images.redis=${images.redis.name}`];
 }, 900_000);
 
