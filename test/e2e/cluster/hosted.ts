@@ -57,7 +57,7 @@ export class Hosting implements AsyncDisposable {
   }
 
   get(namespace: string, atSign: string): AtSignObject {
-    return JSON.parse(this.cluster.kubectl("-n", namespace, "get", "atsign", atSign.slice(1), "-o", "json"));
+    return JSON.parse(this.cluster.kubectl(...getAtSign(namespace, atSign)));
   }
 
   /** Waits until its condition has this reason. @throws {Error} with all that it says of itself */
@@ -81,8 +81,9 @@ export class Hosting implements AsyncDisposable {
     withinMs = 60_000,
   ): Promise<AtSignObject> {
     let object = this.get(namespace, atSign);
-    await eventually(`${atSign} is ${what}`, withinMs, () => {
-      object = this.get(namespace, atSign);
+    await eventually(`${atSign} is ${what}`, withinMs, async () => {
+      // Others can do things meanwhile.
+      object = JSON.parse(await this.cluster.kubectlWaits(...getAtSign(namespace, atSign)));
       return test(object);
     }).catch((error: Error) => {
       throw new Error(`${error.message}: ${JSON.stringify(object.status, undefined, 1)}`);
@@ -125,6 +126,10 @@ export class Hosting implements AsyncDisposable {
     rmSync(this.#home, { recursive: true, force: true });
     await this.cluster[Symbol.asyncDispose]();
   }
+}
+
+function getAtSign(namespace: string, atSign: string): string[] {
+  return ["-n", namespace, "get", "atsign", atSign.slice(1), "-o", "json"];
 }
 
 export function manifest(namespace: string, atSign: string, spec: object = {}): object {

@@ -44,7 +44,7 @@ const messageOf = (seen: AtSignObject, type: string) => conditionOf(seen, type)?
 const isServing = (seen: AtSignObject) => conditionOf(seen, "Ready")?.reason === "Serving";
 
 describe("an atServer that cannot be started", () => {
-  test("because its image cannot be pulled: until the class names another", async () => {
+  test.concurrent("because its image cannot be pulled: until the class names another", async () => {
     const storage = { size: "1Gi" };
     applyClass("no-image", { storage, image: "localhost/nowhere/atserver:1" });
     hosting.apply(namespace, "@noimage", { className: "no-image" });
@@ -55,7 +55,7 @@ describe("an atServer that cannot be started", () => {
     expect(messageOf(healed, "Degraded")).toBe("");
   }, 120_000);
 
-  test("because no volume can be made for it: until the StorageClass is there", async () => {
+  test.concurrent("because no volume can be made for it: until the StorageClass is there", async () => {
     applyClass("no-storage", { storage: { storageClassName: "nowhere" } });
     hosting.apply(namespace, "@nostorage", { className: "no-storage" });
     const seen = await hosting.until(namespace, "@nostorage", "Provisioned", "VolumePending");
@@ -69,7 +69,7 @@ describe("an atServer that cannot be started", () => {
     expect(messageOf(healed, "Degraded")).toBe("");
   }, 120_000);
 
-  test("because no volume can be made for it: until the class asks for another", async () => {
+  test.concurrent("because no volume can be made for it: until the class asks for another", async () => {
     applyClass("wrong-storage", { storage: { storageClassName: "never-there" } });
     hosting.apply(namespace, "@wrongstorage", { className: "wrong-storage" });
     await hosting.until(namespace, "@wrongstorage", "Provisioned", "VolumePending");
@@ -77,7 +77,7 @@ describe("an atServer that cannot be started", () => {
     await hosting.until(namespace, "@wrongstorage", "Ready", "Serving");
   }, 120_000);
 
-  test("because its memory does not suffice: later and later, until the class gives it more", async () => {
+  test.concurrent("because its memory does not suffice: later and later, until the class gives it more", async () => {
     applyClass("no-memory", { resources: { requests: { memory: "16Mi" }, limits: { memory: "16Mi" } } });
     hosting.apply(namespace, "@nomemory", { className: "no-memory" });
     const seen = await hosting.until(namespace, "@nomemory", "Ready", "OutOfMemory");
