@@ -11,13 +11,17 @@ export class TlsService implements Disposable {
   /**
    * @param certificate its own
    * @param answer what a line is answered with, without newline and prompt
-   * @param end how a line of a reply ends
+   * @param options `end`: how a line of a reply ends; `host`: where it listens
    */
-  static async listen(certificate: Pair, answer: (line: string) => string, end = "\n"): Promise<TlsService> {
+  static async listen(
+    certificate: Pair,
+    answer: (line: string) => string,
+    { end = "\n", host = "127.0.0.1" }: { end?: string; host?: string } = {},
+  ): Promise<TlsService> {
     const service = new TlsService(certificate, answer, end);
     await new Promise<void>((resolve, reject) => {
       service.#server.once("error", reject);
-      service.#server.listen({ host: "127.0.0.1", port: 0 }, resolve);
+      service.#server.listen({ host, port: 0 }, resolve);
     });
     return service;
   }

@@ -22,7 +22,7 @@ export class Network implements Disposable {
     const ports = new Map<string, number>();
     const answer = (name: string) => (ports.has(name) ? `${name}.${zone}:${ports.get(name)}` : "null");
     const certificate = ca.issue({ dns: ["directory.atrium.internal"] });
-    const directory = await TlsService.listen(certificate, answer, "\r\n");
+    const directory = await TlsService.listen(certificate, answer, { end: "\r\n" });
     return new Network(root, ca, ports, directory);
   }
 

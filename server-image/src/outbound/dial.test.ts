@@ -14,7 +14,7 @@ let answer = "";
 
 beforeAll(async () => {
   const pair = ca.issue({ dns: [host, "localhost", "directory.atrium.internal"] });
-  service = await TlsService.listen(pair, () => answer, "\r\n");
+  service = await TlsService.listen(pair, () => answer, { end: "\r\n" });
 });
 
 afterAll(() => service[Symbol.dispose]());

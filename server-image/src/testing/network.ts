@@ -32,7 +32,7 @@ export class TestNetwork implements AsyncDisposable {
     const network = new TestNetwork();
     const certificate = network.ca.issue({ dns: ["directory.atrium.internal"] });
     const answer = (name: string) => network.#answer(name);
-    network.#directoryPort = network.#parts.use(await TlsService.listen(certificate, answer, "\r\n")).port;
+    network.#directoryPort = network.#parts.use(await TlsService.listen(certificate, answer, { end: "\r\n" })).port;
     return network;
   }
 

@@ -15,6 +15,7 @@ import { type AtSignObject, conditionOf, eventually, Hosting } from "./hosted.ts
 
 const namespace = "tenant";
 const otherNode = "node-2";
+const goneNode = "node-3";
 const operator = "system:serviceaccount:atrium-system:atrium-operator";
 
 /** As long as a kubelet needs on a busy machine to report twice, and no longer. */
@@ -55,7 +56,7 @@ beforeAll(async () => {
   shared = join(hosting.cluster.directory, "shared");
   mkdirSync(shared);
   chmodSync(shared, 0o777);
-  hosting.cluster.apply(...sharedStorage());
+  hosting.cluster.apply(...sharedStorage("shared", shared));
   hosting.cluster.kubectl(
     ...["create", "rolebinding", "editor", "-n", namespace, "--clusterrole=edit", "--user=editor"],
   );
@@ -70,23 +71,23 @@ afterAll(async () => {
   await hosting?.[Symbol.asyncDispose]();
 }, 120_000);
 
-/** A volume that both nodes have, as of a network file system. */
-function sharedStorage(): object[] {
-  const storageClassName = "shared";
+/** A volume that all nodes have, as of a network file system, and a class of Atsigns for it. */
+function sharedStorage(name: string, path: string): object[] {
+  const storageClassName = name;
   return [
     {
       ...{ apiVersion: "storage.k8s.io/v1", kind: "StorageClass", metadata: { name: storageClassName } },
       provisioner: "kubernetes.io/no-provisioner",
     },
     {
-      ...{ apiVersion: "v1", kind: "PersistentVolume", metadata: { name: "shared" } },
+      ...{ apiVersion: "v1", kind: "PersistentVolume", metadata: { name } },
       spec: {
         ...{ storageClassName, capacity: { storage: "1Gi" }, accessModes: ["ReadWriteOncePod"] },
-        ...{ persistentVolumeReclaimPolicy: "Retain", hostPath: { path: shared } },
+        ...{ persistentVolumeReclaimPolicy: "Retain", hostPath: { path } },
       },
     },
     {
-      ...{ apiVersion: "atrium.dev/v1alpha1", kind: "AtSignClass", metadata: { name: "shared" } },
+      ...{ apiVersion: "atrium.dev/v1alpha1", kind: "AtSignClass", metadata: { name } },
       spec: { storage: { storageClassName } },
     },
   ];
@@ -94,7 +95,8 @@ function sharedStorage(): object[] {
 
 /** Pods are put on that node. */
 function useOnly(node: string): void {
-  for (const each of [nodeName, otherNode]) hosting.cluster.kubectl(each === node ? "uncordon" : "cordon", each);
+  const nodes = hosting.cluster.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}").split(" ");
+  for (const each of nodes) hosting.cluster.kubectl(each === node ? "uncordon" : "cordon", each);
 }
 
 const kubectl = (...args: readonly string[]) => hosting.cluster.kubectl("-n", namespace, ...args);
@@ -151,10 +153,10 @@ const others = ["without-data", "with-claim", "past-scheduler", "forged", "older
 const servingNow = () => hosting.until(namespace, "@alice", "Ready", "Serving");
 
 /** Waits for another than the one before. */
-function servedByAnother(before: AtSignObject): Promise<AtSignObject> {
+function servedByAnother(before: AtSignObject, atSign = "@alice"): Promise<AtSignObject> {
   const isAnother = (seen: AtSignObject) =>
     conditionOf(seen, "Ready")?.reason === "Serving" && seen.status?.pod?.uid !== before.status?.pod?.uid;
-  return hosting.untilSeen(namespace, "@alice", isAnother, "served by another pod", 120_000);
+  return hosting.untilSeen(namespace, atSign, isAnother, "served by another pod", 120_000);
 }
 
 async function expectUntouched({ metadata: { uid } }: PodObject): Promise<void> {
@@ -336,14 +338,29 @@ function messageOf({ status }: PodObject, type: string): string {
 
 describe("an atServer of a node that is lost", () => {
   let before: AtSignObject;
+  let ofGone: AtSignObject;
+  let goneKubelet: Program;
 
   beforeAll(async () => {
     const here = await servingNow();
+    goneKubelet = await hosting.cluster.addNode(3);
+    const path = join(hosting.cluster.directory, "shared-too");
+    mkdirSync(path);
+    chmodSync(path, 0o777);
+    hosting.cluster.apply(...sharedStorage("shared-too", path));
+    useOnly(goneNode);
+    hosting.apply(namespace, "@bob", { className: "shared-too" });
+    await hosting.activate(namespace, "@bob");
+    await using bob = await hosting.client("@bob");
+    await bob.put("phone.demo", "+1 555 0111");
+    ofGone = await hosting.until(namespace, "@bob", "Ready", "Serving");
+    // For good, from here on: that it is lost is seen while the next test runs.
+    goneKubelet.pause();
     useOnly(otherNode);
     hosting.evict(namespace, "alice-atserver");
     before = await servedByAnother(here);
     hosting.cluster.kubectl("uncordon", nodeName);
-  }, 120_000);
+  }, 180_000);
 
   const lost = () => hosting.until(namespace, "@alice", "Degraded", "NodeLost", 120_000);
 
@@ -367,7 +384,17 @@ describe("an atServer of a node that is lost", () => {
     await expectData();
   }, 240_000);
 
-  test("is replaced once somebody says that it is out of service, and serves nobody should it run all the same", async () => {
+  test.concurrent("is replaced once its node is deleted, which Kubernetes gives a minute to come back", async () => {
+    await hosting.until(namespace, "@bob", "Degraded", "NodeLost", 120_000);
+    hosting.cluster.kubectl("delete", "node", goneNode);
+    await servedByAnother(ofGone, "@bob");
+    expect([nodeName, otherNode]).toContain(podOf("bob-atserver").spec.nodeName);
+    await using bob = await hosting.client("@bob");
+    expect((await bob.get("phone.demo")).value).toBe("+1 555 0111");
+    await eventually("the older one has ended", 60_000, () => processesOf(ofGone.status?.epoch).length === 0);
+  }, 300_000);
+
+  test.concurrent("is replaced once somebody says that it is out of service, and serves nobody should it run all the same", async () => {
     const { status } = podOf("alice-atserver");
     await using older = await hosting.client("@alice", { host: status.podIP ?? "", port: 6464 });
     otherKubelet.pause();
