@@ -72,11 +72,12 @@ function copier(client: ApiClient, { from, to }: { from: string; to: string }) {
   const running = leader.run((term) => controller.lead(term), stop.signal);
   return {
     ...{ controller, writes, errors, copies },
-    /** resolves when nothing is to be done, and every source has its copy */
+    /** resolves when nothing is to be done, every source has its copy, and that has been seen too */
     async settled() {
       for (const deadline = AbortSignal.timeout(20_000); ; await delay(50)) {
         deadline.throwIfAborted();
-        const same = JSON.stringify(await contents(from)) === JSON.stringify(await contents(to));
+        const all = [await contents(from), await contents(to), counts(sources.values()), counts(copies.values())];
+        const same = new Set(all.map((each) => JSON.stringify(each))).size === 1;
         if (same && controller.queue?.size === 0) return;
       }
     },
@@ -90,8 +91,11 @@ function copier(client: ApiClient, { from, to }: { from: string; to: string }) {
 
 /** Data by name, of what there really is. */
 async function contents(namespace: string): Promise<[string, string | undefined][]> {
-  const items = await listed<ConfigMap>(plane.client(), configMaps, namespace);
-  return items.map(({ metadata: { name }, data }): [string, string | undefined] => [name, data?.count]).sort();
+  return counts(await listed<ConfigMap>(plane.client(), configMaps, namespace));
+}
+
+function counts(items: Iterable<ConfigMap>): [string, string | undefined][] {
+  return [...items].map(({ metadata: { name }, data }): [string, string | undefined] => [name, data?.count]).sort();
 }
 
 /** Changes the sources until it is stopped. The administrator's client waits where the API server is away. */
