@@ -49,12 +49,14 @@ type Progress = "done" | "waits";
 interface Refusal {
   readonly obstacle: Obstacle;
   readonly until: number;
+  readonly pauseMs: number;
 }
 
 /** A watch tells of what was written long before. */
 const overlayMs = 10_000;
-/** What the API server refused is asked for again. */
-const refusedMs = 30_000;
+/** What the API server refused is asked for again: soon, since somebody may be putting it right, then less often. */
+const refusedMs = { first: 3_000, longest: 30_000 } as const;
+const directoryAwayMs = 30_000;
 const maxPasses = 6;
 
 /**
@@ -132,7 +134,7 @@ export class Tenants {
   }
 
   #outcome({ key, observed, lookAgainAt }: View, { requeueAt }: Plan): Outcome {
-    const times = [requeueAt, lookAgainAt, this.#refusals.get(key)?.until, this.#created.get(key)?.until];
+    const times = [requeueAt, lookAgainAt, this.#refusal(key, observed.now)?.until, this.#created.get(key)?.until];
     const next = times.filter((time) => time !== undefined);
     return next.length === 0 ? {} : { againAfterMs: Math.max(0, Math.min(...next) - observed.now) };
   }
@@ -143,20 +145,25 @@ export class Tenants {
     const { stores, site, claims, directory } = this.#options;
     const now = this.#now();
     const pod = this.#pod(key, now);
-    const refusal = this.#refusals.get(key);
-    if (refusal !== undefined && refusal.until <= now) this.#refusals.delete(key);
     const view = viewOf({
       ...{ key, atSign, pod, stores, claims, now, site: site() },
       volumeClaim: volumeClaimFor(stores, key),
       listing: directory.listing(key),
       failure: this.#restarts.note(key, pod, now),
       outOfMemory: this.#restarts.outOfMemory(key, now),
-      refusal: this.#refusals.get(key)?.obstacle,
+      refusal: this.#refusal(key, now)?.obstacle,
       mayReplace: () => this.#replacements.mayReplace(key),
     });
     const { server, wanted } = view.observed;
     if (wanted.run !== "Always" || (server.state === "ready" && !view.isOutdated)) this.#replacements.done(key);
+    if (wanted.run !== "Always" || server.state === "ready") this.#refusals.delete(key);
     return view;
+  }
+
+  /** What was refused so short a time ago that it is not asked for again yet. */
+  #refusal(key: string, now: number): Refusal | undefined {
+    const refusal = this.#refusals.get(key);
+    return refusal !== undefined && refusal.until > now ? refusal : undefined;
   }
 
   /** The newest that is known of it. */
@@ -270,7 +277,6 @@ export class Tenants {
     }
     const { spec } = classified.class ?? {};
     if (spec === undefined) throw new Error("an atServer cannot be started without a class");
-    this.#refusals.delete(key);
     if (view.volumeClaim === undefined) await this.#volumes.create(volumeClaimOf(atSign, spec));
     else if (isSuperseded(view.volumeClaim, spec)) {
       await this.#volumes.discard(view.volumeClaim);
@@ -439,7 +445,7 @@ export class Tenants {
         }
         if (action.do === "release") await this.#release(key, observed);
       } catch (error) {
-        if (error instanceof DirectoryAwayError) return { againAfterMs: refusedMs };
+        if (error instanceof DirectoryAwayError) return { againAfterMs: directoryAwayMs };
         throw error;
       }
     }
@@ -507,7 +513,9 @@ export class Tenants {
     if (action.do !== "start") return false;
     const obstacle = refusalOf(error);
     if (obstacle === undefined) return false;
-    this.#refusals.set(key, { obstacle, until: this.#now() + refusedMs });
+    const before = this.#refusals.get(key)?.pauseMs ?? refusedMs.first / 2;
+    const pauseMs = Math.min(refusedMs.longest, 2 * before);
+    this.#refusals.set(key, { obstacle, until: this.#now() + pauseMs, pauseMs });
     tell(this.#options.recorder, atSign, "Refused", obstacle.message);
     return true;
   }
