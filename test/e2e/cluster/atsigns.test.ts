@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { connect } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { nodeName } from "../../cluster/cluster.ts";
@@ -6,8 +7,8 @@ import { provisionerName } from "../../cluster/volumes.ts";
 import { type AtSignObject, conditionOf, eventually, Hosting } from "./hosted.ts";
 
 /*
- * What stands in the way of an atServer: each is said in one condition with what to do about it, and once it is put right
- * the Atsign is served without anything else being done.
+ * The life of Atsigns in a cluster. What stands in the way of an atServer is said in one condition with what to do about
+ * it, and once it is put right the Atsign is served without anything else being done.
  */
 
 const quotaExample = fileURLToPath(new URL("../../../docs/examples/resource-quota.yaml", import.meta.url));
@@ -21,7 +22,7 @@ let hosting: Hosting;
 
 beforeAll(async () => {
   hosting = await Hosting.start((progress) => process.stderr.write(`${progress}\n`), managerFlags);
-  hosting.namespace(namespace);
+  for (const name of [namespace, "customer-b", "customer-c"]) hosting.namespace(name);
   // It takes a minute to count: the other tests come first.
   hosting.cluster.kubectl("apply", "-f", quotaExample);
   limitAtSigns(2);
@@ -120,10 +121,10 @@ function leaveMemory(pid: number, bytes: number): void {
 
 describe("an atServer that is sent away", () => {
   beforeAll(async () => {
-    hosting.apply(namespace, "@alice");
-    await hosting.activate(namespace, "@alice");
-    await using alice = await hosting.client("@alice");
-    await alice.put("phone.demo", "+1 555 0100");
+    hosting.apply(namespace, "@carol");
+    await hosting.activate(namespace, "@carol");
+    await using carol = await hosting.client("@carol");
+    await carol.put("phone.demo", "+1 555 0100");
   }, 120_000);
 
   const podOf = (seen: AtSignObject) => seen.status?.pod?.uid;
@@ -131,25 +132,25 @@ describe("an atServer that is sent away", () => {
   async function servedByAnother(before: AtSignObject): Promise<void> {
     await hosting.untilSeen(
       namespace,
-      "@alice",
+      "@carol",
       (seen) => isServing(seen) && podOf(seen) !== undefined && podOf(seen) !== podOf(before),
       "served by another pod",
     );
-    await using alice = await hosting.client("@alice");
-    expect((await alice.get("phone.demo")).value).toBe("+1 555 0100");
+    await using carol = await hosting.client("@carol");
+    expect((await carol.get("phone.demo")).value).toBe("+1 555 0100");
   }
 
   test("by an eviction: another is started", async () => {
-    const before = await hosting.until(namespace, "@alice", "Ready", "Serving");
-    hosting.evict(namespace, "alice-atserver");
+    const before = await hosting.until(namespace, "@carol", "Ready", "Serving");
+    hosting.evict(namespace, "carol-atserver");
     await servedByAnother(before);
   }, 120_000);
 
   test("because it needs more memory than it may have while it runs: it is back with all that it had, and it is told", async () => {
-    const { status } = await hosting.until(namespace, "@alice", "Ready", "Serving");
+    const { status } = await hosting.until(namespace, "@carol", "Ready", "Serving");
     const [running = 0] = hosting.cluster.processes((env) => env.includes(`ATSERVER_EPOCH=${status?.epoch}`));
     leaveMemory(running, 4 * 1024 * 1024);
-    await using writer = await hosting.client("@alice");
+    await using writer = await hosting.client("@carol");
     const fill = Array.from({ length: 64 }, (_none, number) =>
       writer.put(`fill-${number}.demo`, "m".repeat(1_000_000)),
     );
@@ -157,23 +158,23 @@ describe("an atServer that is sent away", () => {
     const isTold = (seen: AtSignObject) => isServing(seen) && conditionOf(seen, "Degraded")?.reason === "OutOfMemory";
     const seen = await hosting.untilSeen(
       namespace,
-      "@alice",
+      "@carol",
       isTold,
       "served again, and told to have been out of memory",
     );
     expect(messageOf(seen, "Degraded")).toMatch(
       /limit of 128Mi .*; raise resources\.limits\.memory of the AtSignClass/,
     );
-    await using alice = await hosting.client("@alice");
-    expect((await alice.get("phone.demo")).value).toBe("+1 555 0100");
+    await using carol = await hosting.client("@carol");
+    expect((await carol.get("phone.demo")).value).toBe("+1 555 0100");
   }, 120_000);
 
   test("because its node is drained, which needs no force: it waits, says so, and comes back", async () => {
-    const before = await hosting.until(namespace, "@alice", "Ready", "Serving");
+    const before = await hosting.until(namespace, "@carol", "Ready", "Serving");
     // Of a cluster of one node the platform itself cannot be drained.
     hosting.cluster.kubectl("drain", nodeName, "--pod-selector=atrium.dev/atsign", "--timeout=60s");
     try {
-      const seen = await hosting.until(namespace, "@alice", "Degraded", "Unschedulable");
+      const seen = await hosting.until(namespace, "@carol", "Degraded", "Unschedulable");
       expect(messageOf(seen, "Ready")).toMatch(/unschedulable.*; add nodes, or change resources or placement/);
     } finally {
       hosting.cluster.kubectl("uncordon", nodeName);
@@ -181,6 +182,113 @@ describe("an atServer that is sent away", () => {
     await servedByAnother(before);
   }, 180_000);
 });
+
+describe("an Atsign in a cluster", () => {
+  test("is made by kubectl apply, seen by kubectl get, and activated with the secret that Kubernetes has", async () => {
+    hosting.cluster.kubectl("apply", "-f", new URL("../../../docs/examples/alice.yaml", import.meta.url).pathname);
+    const { status } = await hosting.until("default", "@alice", "Ready", "Serving");
+    expect(status).toMatchObject({ host: "alice.at.example.org", activationSecret: "alice-activation" });
+    const [head = "", row = ""] = hosting.cluster.kubectl("get", "atsigns", "-A").split("\n");
+    expect(head.split(/\s+/)).toEqual(expect.arrayContaining(["ATSIGN", "STATE", "HOST", "CLASS", "AGE"]));
+    expect(row).toMatch(/@alice\s+Serving\s+alice\.at\.example\.org\s+standard/);
+
+    await hosting.activate("default", "@alice");
+    await using alice = await hosting.client("@alice");
+    await alice.put("phone.demo", "+1 555 0100");
+    expect((await alice.get("phone.demo")).value).toBe("+1 555 0100");
+    await hosting.until("default", "@alice", "Activated", "Activated");
+    expect(hosting.cluster.kubectl("get", "secret", "alice-activation", "--ignore-not-found")).toBe("");
+  }, 120_000);
+
+  test("shares with another one, by mutual TLS and proof of who asks", async () => {
+    hosting.apply("customer-b", "@bob");
+    await hosting.activate("customer-b", "@bob");
+    await using alice = await hosting.client("@alice");
+    await using bob = await hosting.client("@bob");
+    await alice.put("@bob:greeting.demo", "hello");
+    expect((await bob.get("greeting.demo@alice")).value).toBe("hello");
+    await bob.put("@alice:answer.demo", "hello back");
+    expect((await alice.get("answer.demo@bob")).value).toBe("hello back");
+  }, 120_000);
+
+  test("is refused to the second who asks for its name, and says so", async () => {
+    hosting.apply("customer-c", "@bob");
+    const { status } = await hosting.until("customer-c", "@bob", "Ready", "Unclaimed");
+    expect(status?.pod).toBeUndefined();
+    await using bob = await hosting.client("@bob");
+    expect((await bob.get("@alice:answer.demo")).value).toBe("hello back");
+    hosting.cluster.kubectl("-n", "customer-c", "delete", "atsign", "bob", "--timeout=60s");
+  }, 120_000);
+
+  test("that is suspended serves nobody and keeps its data", async () => {
+    hosting.apply("customer-b", "@bob", { runPolicy: "Suspended" });
+    await hosting.until("customer-b", "@bob", "Ready", "Suspended");
+    const { gateway } = hosting.platform;
+    const refused = connect({ ...gateway, servername: "bob.at.example.org", rejectUnauthorized: false });
+    await expect(new Promise((_resolve, reject) => refused.once("error", reject))).rejects.toThrow();
+    hosting.apply("customer-b", "@bob", { runPolicy: "Always" });
+    await hosting.until("customer-b", "@bob", "Ready", "Serving");
+    await using bob = await hosting.client("@bob");
+    expect((await bob.get("@alice:answer.demo")).value).toBe("hello back");
+  }, 120_000);
+
+  test("loses nothing that was acknowledged when its process is killed, and is back in seconds", async () => {
+    const acknowledged: number[] = [];
+    let killed = false;
+    const writing = (async () => {
+      await using alice = await hosting.client("@alice");
+      for (let number = 0; ; number++) {
+        await alice.put("counter.demo", String(number));
+        acknowledged.push(number);
+      }
+    })().catch(() => undefined);
+    while (acknowledged.length < 20) await new Promise(setImmediate);
+    const began = performance.now();
+    process.kill(processOf("@alice"), "SIGKILL");
+    killed = true;
+    await writing;
+    expect(killed).toBe(true);
+    for (;;) {
+      try {
+        await using alice = await hosting.client("@alice");
+        const value = Number((await alice.get("counter.demo")).value);
+        // What was under way may have been written, too.
+        expect([acknowledged.at(-1), (acknowledged.at(-1) ?? 0) + 1]).toContain(value);
+        break;
+      } catch (error) {
+        if (performance.now() - began > 20_000) throw error;
+      }
+    }
+    const tookMs = performance.now() - began;
+    process.stderr.write(`served again ${Math.round(tookMs)} ms after kill -9\n`);
+    expect(tookMs).toBeLessThan(5_000);
+  }, 60_000);
+
+  test("that is deleted keeps its data, and has it again; with Delete it has not", async () => {
+    hosting.cluster.kubectl("-n", "customer-b", "delete", "atsign", "bob", "--timeout=60s");
+    hosting.cluster.kubectl("-n", "customer-b", "wait", "pod/bob-atserver", "--for=delete", "--timeout=60s");
+    expect(hosting.cluster.kubectl("-n", "customer-b", "get", "pvc", "-o", "name")).toContain("bob-data");
+    hosting.apply("customer-b", "@bob", { deletionPolicy: "Delete" });
+    await hosting.until("customer-b", "@bob", "Ready", "Serving");
+    {
+      await using bob = await hosting.client("@bob");
+      expect((await bob.get("@alice:answer.demo")).value).toBe("hello back");
+    }
+    hosting.cluster.kubectl("-n", "customer-b", "delete", "atsign", "bob", "--timeout=60s");
+    hosting.cluster.kubectl("-n", "customer-b", "wait", "pvc/bob-data", "--for=delete", "--timeout=60s");
+    hosting.apply("customer-c", "@bob");
+    await hosting.until("customer-c", "@bob", "Ready", "Serving");
+    await hosting.until("customer-c", "@bob", "Activated", "NotActivated");
+  }, 180_000);
+});
+
+/** The atServer's process: the only one with these settings; tests beside this one have others of that name. */
+function processOf(atSign: string): number {
+  const settings = [`ATSERVER_ATSIGN=${atSign}`, "ATSERVER_DATA=/data"];
+  const found = hosting.cluster.processes((environment) => settings.every((each) => environment.includes(each)));
+  expect(found).toHaveLength(1);
+  return found[0] ?? -1;
+}
 
 test("the Atsigns that a quota leaves room for are served, and one more is refused in its words", async () => {
   const quota = ["-n", quotaNamespace, "get", "resourcequota", "atsigns", "-o", "json"];
