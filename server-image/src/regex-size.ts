@@ -18,9 +18,13 @@ export function programSize(regex: string): number {
     const [token = regex.charAt(at), repetition, least, most] = match(regex, at);
     at += token.length;
     if (token === "\\Q") return Number.POSITIVE_INFINITY;
+    // What follows flags repeats what is before them, even a repetition.
+    if (token.startsWith("(?")) continue;
     if (repetition !== undefined) {
       const count = Math.max(Number(least), Number(most ?? least) || 0);
-      size += last * Math.max(0, count - 1);
+      const more = last * Math.max(0, count - 1);
+      size += more;
+      last += more;
     } else if (token === "(") {
       groups.push(size);
       size = 0;
@@ -35,8 +39,8 @@ export function programSize(regex: string): number {
   return groups.reduce((sum, outside) => sum + outside, size);
 }
 
-/** A repetition with counts, an escape with its braces, a class, or one character. */
-const tokenPattern = /(\{(\d+)(?:,(\d*))?\})|\\(?:[pPx]\{[^}]*\}|.)|\[\^?\]?(?:\\.|[^\]\\])*\]|./sy;
+/** A repetition with counts, flags, an escape with its braces, a class, or one character. */
+const tokenPattern = /(\{(\d+)(?:,(\d*))?\})|\(\?[a-zA-Z-]*\)|\\(?:[pPx]\{[^}]*\}|.)|\[\^?\]?(?:\\.|[^\]\\])*\]|./sy;
 
 function match(regex: string, at: number): readonly (string | undefined)[] {
   tokenPattern.lastIndex = at;

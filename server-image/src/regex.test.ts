@@ -42,6 +42,7 @@ describe("an expression of a client's", () => {
     ["hides its repetitions behind quotes", "\\Q[\\Ea{1000}b{1000}c{1000}\\Q]\\E", /too many repetitions/],
     ["hides its repetitions behind an empty class", "[]a{1000}b{1000}c{1000}]", /too many repetitions/],
     ["hides its repetitions behind a class of everything", "[^]a{1000}b{1000}c{1000}]", /too many repetitions/],
+    ["hides its repetitions behind flags", "a{100}(?i){100}", /too many repetitions/],
     ["hides its repetitions behind escapes", "\\\\{1000}\\){1000}\\p{L}{2}", /too many repetitions/],
   ])("is refused when it %s", async (_what, regex, message) => {
     await expect(nameTest(regex)).rejects.toMatchObject({ code: "AT0011", message: expect.stringMatching(message) });
@@ -126,6 +127,7 @@ test.each([
   ["(a{10}){10}", 120],
   ["[abc]{2,5}", 5],
   ["a{2,}", 2],
+  ["a{30}(?i){0,9}", 270],
   ["\\{3}", 3],
   ["\\p{L}{4}", 4],
   ["(((", 0],
