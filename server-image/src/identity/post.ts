@@ -11,6 +11,8 @@ interface Post {
   readonly ca: readonly string[];
   readonly token: string;
   readonly body: string;
+  /** for the connection, from when the address is known */
+  readonly connectMs: number;
   /** for all of it */
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
@@ -34,7 +36,7 @@ const maxReplyBytes = 262_144;
  * @throws {Error} when there is no whole reply within the deadline, or the server is not who it should be
  * @see RFC 9112
  */
-export async function post({ url, name, ca, token, body, deadlineMs, signal }: Post): Promise<Reply> {
+export async function post({ url, name, ca, token, body, connectMs, deadlineMs, signal }: Post): Promise<Reply> {
   const socket = connect({
     host: url.hostname.replace(/^\[|\]$/g, ""),
     port: Number(url.port || 443),
@@ -45,6 +47,7 @@ export async function post({ url, name, ca, token, body, deadlineMs, signal }: P
       certifies(new X509Certificate(raw), name) ? undefined : new Error(`the certificate is not for ${name}`),
   });
   const late = setTimeout(() => socket.destroy(new Error(`no reply in ${deadlineMs} ms`)), deadlineMs);
+  using _noConnection = destroyUnconnected(socket, connectMs);
   const stop = () => socket.destroy(new Error("not waited for"));
   signal.addEventListener("abort", stop, { once: true });
   if (signal.aborted) stop();
@@ -66,6 +69,17 @@ export async function post({ url, name, ca, token, body, deadlineMs, signal }: P
     signal.removeEventListener("abort", stop);
     socket.destroy();
   }
+}
+
+/** What is behind an address answers at once, however busy it is, or is gone: then another try has another address. */
+function destroyUnconnected(socket: TLSSocket, connectMs: number): Disposable {
+  let timer: NodeJS.Timeout | undefined;
+  const begin = () => {
+    timer ??= setTimeout(() => socket.destroy(new Error(`no connection in ${connectMs} ms`)), connectMs);
+  };
+  const end = () => clearTimeout(timer);
+  socket.once("connectionAttempt", begin).once("connect", end);
+  return { [Symbol.dispose]: end };
 }
 
 function readToEnd(socket: TLSSocket): Promise<Buffer> {

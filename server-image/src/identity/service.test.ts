@@ -3,10 +3,12 @@ import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
 import { silent } from "@atrium/runtime/log.ts";
 import { describe, expect, test } from "@jest/globals";
 import { type TestCa, testCa } from "../../../test/kit/certificates.ts";
@@ -24,7 +26,7 @@ interface Asked {
 type Reply = (asked: Asked, response: ServerResponse) => void;
 
 /** As much of an identity service as it takes to ask one. */
-async function fakeService({ ca = testCa(), names = ["operator.atrium.internal"] } = {}) {
+async function fakeService({ ca = testCa(), names = ["operator.atrium.internal"], port = 0 } = {}) {
   const asked: Asked[] = [];
   const waiting: (() => void)[] = [];
   const sockets = new Set<Socket>();
@@ -42,7 +44,7 @@ async function fakeService({ ca = testCa(), names = ["operator.atrium.internal"]
     socket.once("close", () => sockets.delete(socket));
   });
   server.on("tlsClientError", () => undefined);
-  server.listen(0, "127.0.0.1");
+  server.listen(port, "127.0.0.1");
   await once(server, "listening");
   return {
     ca,
@@ -62,6 +64,28 @@ async function fakeService({ ca = testCa(), names = ["operator.atrium.internal"]
     [Symbol.dispose]() {
       server.close();
       for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+/** An address from which nothing comes, as that of a pod that is gone. */
+async function deadAddress() {
+  const never = `const { createServer } = require("node:net");
+    const server = createServer().listen({ host: "127.0.0.1", port: 0, backlog: 1 }, () => {
+      require("node:worker_threads").parentPort.postMessage(server.address().port);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    });`;
+  const worker = new Worker(never, { eval: true });
+  const [port] = (await once(worker, "message")) as [number];
+  // Those that the kernel takes in advance; what comes then is not answered.
+  const first = Array.from({ length: 2 }, () => connect({ host: "127.0.0.1", port }));
+  await Promise.all(first.map((socket) => once(socket, "connect")));
+  for (const socket of first) socket.on("error", () => undefined);
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      for (const socket of first) socket.destroy();
+      await worker.terminate();
     },
   };
 }
@@ -195,6 +219,24 @@ describe("identity from a service", () => {
     expect(identity.current.client.key).toContain("PRIVATE KEY");
     const [waited, ...others] = lines.filter(({ fields }) => "problem" in fields);
     expect([waited?.fields, others]).toEqual([expect.objectContaining({ problem: "403: not you" }), []]);
+  });
+
+  test("is asked for again soon when nothing is behind the address", async () => {
+    const dead = await deadAddress();
+    using directory = scratch();
+    const { log, lines } = recordingLog();
+    const ca = testCa();
+    const began = performance.now();
+    const opening = open({ url: new URL(`https://127.0.0.1:${dead.port}`), ca }, directory, { log });
+    const problem = () => lines.find(({ fields }) => "problem" in fields)?.fields;
+    while (problem() === undefined) await delay(20);
+    expect(problem()).toMatchObject({ problem: "no connection in 2000 ms" });
+    expect(performance.now() - began).toBeGreaterThanOrEqual(2_000 - 1);
+    await dead[Symbol.asyncDispose]();
+    using service = await fakeService({ ca, port: dead.port });
+    service.answerBy(issue(ca));
+    await using identity = await opening;
+    expect(identity.current.client.key).toContain("PRIVATE KEY");
   });
 
   test("is not waited for when the process shall end", async () => {

@@ -44,6 +44,7 @@ const defaultPauses: Pauses = {
 
 /** What the identity service is called, whatever address it is dialled at. */
 const serviceName = "operator.atrium.internal";
+const connectMs = 2_000;
 const deadlineMs = 10_000;
 
 /** The service gave no identity. */
@@ -237,8 +238,7 @@ async function ask(options: ServiceOptions, activated: boolean): Promise<Answer>
     ca: [platformCa(), known.pem].filter((pem) => pem !== ""),
     token: readFileSync(tokenFile, "utf8").trim(),
     body: JSON.stringify({ atSign, epoch, csr: certificateRequest(host, keys), activated }),
-    deadlineMs,
-    signal,
+    ...{ connectMs, deadlineMs, signal },
   });
   if (reply.status !== 200) throw new RefusalError(reply);
   const key = keys.privateKey.export({ format: "pem", type: "pkcs8" }).toString();
