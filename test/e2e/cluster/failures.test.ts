@@ -171,8 +171,9 @@ describe("what is acknowledged stays, and what runs goes on", () => {
     } finally {
       await hosting.cluster.controlPlane.restartApiServer();
     }
-    await hosting.until("customer", "@alice", "Ready", "Serving");
-  }, 240_000);
+    // They also take the node for lost until they have seen that it reports.
+    await hosting.until("customer", "@alice", "Ready", "Serving", 240_000);
+  }, 480_000);
 });
 
 /** @returns once some of the Atsigns are begun, and others are not */
